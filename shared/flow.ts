@@ -1,0 +1,74 @@
+import type { z } from 'zod';
+import { Hint } from './messages/hint.ts';
+import { RenderJob } from './messages/render-job.ts';
+import { PublishJob } from './messages/publish-job.ts';
+import { ReceivedReport } from './messages/agent-report.ts';
+import type { QueueSettings } from './ports/queue.ts';
+
+/** A stage of the pipeline: a folder in `functions/`, or the agent, or somebody outside. */
+export type Stage = 'git host' | 'webhook' | 'plan' | 'render' | 'publish' | 'agent' | 'report' | 'api' | 'sweep';
+
+/** One queue: its message, who sends, who receives, and how it behaves. */
+export interface FlowQueue<T = unknown> extends QueueSettings {
+  message: z.ZodType<T>;
+  from: Stage[];
+  to: Stage;
+  carries: string;
+  /** Messages that one worker takes at once. */
+  batch: number;
+}
+
+/**
+ * The pipeline as data. Infrastructure creates these queues, entries bind to them, the README's diagram is generated from them.
+ * Visibility is at least six times what a message may take.
+ */
+export const hints = flowQueue('hints', Hint, {
+  from: ['webhook', 'sweep', 'api', 'publish'],
+  to: 'plan',
+  carries: 'hint: a repository may have moved',
+  visibilitySeconds: 180,
+  maxReceives: 5,
+  batch: 10,
+});
+
+export const renderJobs = flowQueue('render-jobs', RenderJob, {
+  from: ['plan'],
+  to: 'render',
+  carries: 'render job: an input bundle to render',
+  visibilitySeconds: 360,
+  maxReceives: 3,
+  batch: 4,
+});
+
+export const publishJobs = flowQueue('publish-jobs', PublishJob, {
+  from: ['plan', 'render'],
+  to: 'publish',
+  carries: 'publish job: rendered objects, or why there are none',
+  visibilitySeconds: 180,
+  maxReceives: 5,
+  batch: 10,
+});
+
+export const reports = flowQueue('reports', ReceivedReport, {
+  from: ['agent'],
+  to: 'report',
+  carries: 'report: per-application results and a heartbeat',
+  visibilitySeconds: 120,
+  maxReceives: 5,
+  batch: 10,
+});
+
+/** Every queue, in flow order. */
+export const flow = [hints, renderJobs, publishJobs, reports] as const;
+
+/** Hops that are not queues: what calls what, for the diagram. */
+export const calls: { from: Stage; to: Stage; carries: string }[] = [
+  { from: 'git host', to: 'webhook', carries: 'push, signed' },
+  { from: 'publish', to: 'agent', carries: 'command: HEAD moved (wake-up; polling is what counts)' },
+  { from: 'agent', to: 'api', carries: 'poll, chunks' },
+  { from: 'sweep', to: 'plan', carries: 'what webhooks missed' },
+];
+
+function flowQueue<T>(name: string, message: z.ZodType<T>, rest: Omit<FlowQueue<T>, 'name' | 'message'>): FlowQueue<T> {
+  return { name, message, ...rest };
+}
