@@ -38,9 +38,7 @@ const Operation = z.object({
 const Drift = z.object({
   ...Id,
   change: z.enum(['modified', 'deleted']),
-  fields: z
-    .array(z.object({ path: z.string(), desired: z.string().optional(), live: z.string().optional() }))
-    .max(50),
+  fields: z.array(z.object({ path: z.string(), desired: z.string().optional(), live: z.string().optional() })).max(50),
   seenAt: z.string(),
   correctedAt: z.string().optional(),
   note: z.string().optional(),
