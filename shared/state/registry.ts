@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import { HawserError } from '../errors.ts';
+import type { Application } from '../domain/application.ts';
+import type { Cluster } from '../domain/cluster.ts';
+import { sha256 } from '../domain/digest.ts';
+import { toId } from '../domain/ids.ts';
+import type { Project } from '../domain/project.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { RepositoryAccess } from '../ports/git-source.ts';
+import type { SecretStore } from '../ports/secret-store.ts';
+import type { StateStore } from '../ports/state-store.ts';
+import { applicationKey, organisationKey, sortKeys } from './keys.ts';
+import { eachRow } from './update.ts';
+
+/** A repository that applications read: the row `REPOSITORY#id`. Credentials and webhook secret lie in the secret store. */
+export interface Repository {
+  id: string;
+  url: string;
+  registeredAt: string;
+  hasCredentials: boolean;
+  /** Last trouble with reaching it, for people. */
+  error?: string;
+  lastRevision?: string;
+  lastSeenAt?: string;
+}
+
+/** Who a bearer token or session speaks for: the row `TOKEN#digest`. */
+export interface Token {
+  user: string;
+  role: 'admin' | 'viewer';
+  createdAt: string;
+  expiresAt?: string;
+}
+
+/** Two URLs that mean the same repository give the same text: no scheme, user, `.git`, trailing slash; host in lower case. */
+export function normaliseRepositoryUrl(url: string): string {
+  const scp = /^(?:[^@/]+@)?([^:/]+):(?!\/)(.+)$/.exec(url);
+  const text = scp && !url.includes('://') ? `ssh://${scp[1]}/${scp[2]}` : url;
+  try {
+    const parsed = new URL(text);
+    return `${parsed.host.toLowerCase()}${parsed.pathname.replace(/\/+$/, '').replace(/\.git$/, '')}`;
+  } catch {
+    throw new HawserError('invalid-input', `repository URL ${JSON.stringify(url.slice(0, 200))} cannot be read`, {
+      hint: 'Use https://host/path.git.',
+    });
+  }
+}
+
+/** Name of the secret with which a repository's webhooks are signed. */
+export function webhookSecretName(organisation: string, repository: string): string {
+  return `${organisation}/webhook/${repository}`;
+}
+
+function credentialsName(organisation: string, repository: string): string {
+  return `${organisation}/repository/${repository}`;
+}
+
+/** Finds the repository of a URL, or registers it under a readable id; idempotent and safe against racing registrations. */
+export async function ensureRepository(
+  deps: { store: StateStore; secrets: SecretStore; clock: Clock; webhookSecret?: string },
+  organisation: string,
+  url: string,
+): Promise<Repository> {
+  const normalised = normaliseRepositoryUrl(url);
+  const partition = organisationKey(organisation);
+  const urlRow = sortKeys.repositoryUrl(sha256(normalised).slice(0, 32));
+  const known = await deps.store.get<{ id: string }>(partition, urlRow);
+  if (known) {
+    const row = await deps.store.get<Repository>(partition, sortKeys.repository(known.value.id));
+    if (row) return row.value;
+  }
+  const base = toId(normalised.split('/').at(-1) ?? normalised);
+  const candidates = [known?.value.id ?? base, `${base.slice(0, 52)}-${sha256(normalised).slice(0, 8)}`];
+  for (const id of candidates) {
+    const repository: Repository = {
+      id,
+      url,
+      registeredAt: new Date(deps.clock.now()).toISOString(),
+      hasCredentials: false,
+    };
+    const created = await deps.store.put(
+      { partition, sort: sortKeys.repository(id), revision: 1, value: repository },
+      { absent: true },
+    );
+    const existing = created ? undefined : await deps.store.get<Repository>(partition, sortKeys.repository(id));
+    if (!created && (existing === undefined || normaliseRepositoryUrl(existing.value.url) !== normalised)) continue;
+    const secret = webhookSecretName(organisation, id);
+    if ((await deps.secrets.get(secret)) === undefined) {
+      await deps.secrets.put(secret, deps.webhookSecret ?? randomBytes(32).toString('hex'));
+    }
+    await deps.store.put({ partition, sort: urlRow, revision: 1, value: { id } });
+    return existing?.value ?? repository;
+  }
+  throw new HawserError('conflict', `no free id for repository ${url}`);
+}
+
+export async function getRepository(store: StateStore, organisation: string, id: string): Promise<Repository | undefined> {
+  return (await store.get<Repository>(organisationKey(organisation), sortKeys.repository(id)))?.value;
+}
+
+export async function listRepositories(store: StateStore, organisation: string): Promise<Repository[]> {
+  return collect(eachRow<Repository>(store, organisationKey(organisation), 'REPOSITORY#'));
+}
+
+/** Stores credentials for a repository; they are read only by `repositoryAccess`. */
+export async function putCredentials(
+  deps: { store: StateStore; secrets: SecretStore },
+  organisation: string,
+  repository: Repository,
+  credentials: NonNullable<RepositoryAccess['credentials']>,
+): Promise<void> {
+  await deps.secrets.put(credentialsName(organisation, repository.id), JSON.stringify(credentials));
+  const value = { ...repository, hasCredentials: true };
+  await deps.store.putMany([
+    { partition: organisationKey(organisation), sort: sortKeys.repository(repository.id), revision: 2, value },
+  ]);
+}
+
+/** Forgets a repository with its secrets; refused by the API while applications read it. */
+export async function removeRepository(deps: { store: StateStore; secrets: SecretStore }, organisation: string, repository: Repository): Promise<void> {
+  const partition = organisationKey(organisation);
+  await deps.secrets.remove(credentialsName(organisation, repository.id));
+  await deps.secrets.remove(webhookSecretName(organisation, repository.id));
+  const url = sha256(normaliseRepositoryUrl(repository.url)).slice(0, 32);
+  await deps.store.remove(partition, sortKeys.repositoryUrl(url));
+  await deps.store.remove(partition, sortKeys.repository(repository.id));
+}
+
+/** How the Git adapter may reach it, credentials included; never log the result. */
+export async function repositoryAccess(secrets: SecretStore, organisation: string, repository: Repository): Promise<RepositoryAccess> {
+  const access: RepositoryAccess = { organisation, repository: repository.id, url: repository.url };
+  if (!repository.hasCredentials) return access;
+  const secret = await secrets.get(credentialsName(organisation, repository.id));
+  if (secret) access.credentials = JSON.parse(secret.value) as NonNullable<RepositoryAccess['credentials']>;
+  return access;
+}
+
+export async function getCluster(store: StateStore, organisation: string, id: string): Promise<Cluster | undefined> {
+  return (await store.get<Cluster>(organisationKey(organisation), sortKeys.cluster(id)))?.value;
+}
+
+export async function listClusters(store: StateStore, organisation: string): Promise<Cluster[]> {
+  return collect(eachRow<Cluster>(store, organisationKey(organisation), 'CLUSTER#'));
+}
+
+export async function getProject(store: StateStore, organisation: string, name: string): Promise<Project | undefined> {
+  return (await store.get<Project>(organisationKey(organisation), sortKeys.project(name)))?.value;
+}
+
+export async function listProjects(store: StateStore, organisation: string): Promise<Project[]> {
+  return collect(eachRow<Project>(store, organisationKey(organisation), 'PROJECT#'));
+}
+
+export async function getApplication(store: StateStore, organisation: string, id: string): Promise<Application | undefined> {
+  return (await store.get<Application>(applicationKey(organisation, id), sortKeys.spec))?.value;
+}
+
+/** Many specs at once; unknown ids are missing from the result. */
+export async function getApplications(store: StateStore, organisation: string, ids: readonly string[]): Promise<Application[]> {
+  const rows = await store.getMany<Application>(
+    ids.map((id) => ({ partition: applicationKey(organisation, id), sort: sortKeys.spec })),
+  );
+  return rows.map((row) => row.value);
+}
+
+/** Who a token belongs to; undefined for unknown or expired ones. */
+export async function getToken(store: StateStore, organisation: string, token: string, now: number): Promise<Token | undefined> {
+  const row = await store.get<Token>(organisationKey(organisation), sortKeys.token(sha256(token)));
+  if (row === undefined) return undefined;
+  return row.value.expiresAt !== undefined && Date.parse(row.value.expiresAt) <= now ? undefined : row.value;
+}
+
+async function collect<T>(rows: AsyncIterable<{ value: T }>): Promise<T[]> {
+  const values: T[] = [];
+  for await (const row of rows) values.push(row.value);
+  return values;
+}
