@@ -164,8 +164,16 @@ function announce(host: Host, repository: string, commands: RefCommand[], target
     commands.filter((command) => isZero(command.before)).map((command) => command.ref),
   );
   for (const command of commands) {
-    host.options.onPush?.({ repository, ...command, created: isZero(command.before), deleted: isZero(command.after) });
+    callBack(host, { repository, ...command, created: isZero(command.before), deleted: isZero(command.after) });
     void sendEvent(host, repository, command, target);
+  }
+}
+
+function callBack(host: Host, push: PushInfo): void {
+  try {
+    host.options.onPush?.(push);
+  } catch (error) {
+    host.log(`onPush failed for ${push.repository}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
