@@ -25,6 +25,10 @@ export interface Application {
   labels: Record<string, string>;
   /** Why it cannot be planned (an invalid declaration is kept and shown, never dropped). */
   invalid?: string;
+  /** Set once it is being deleted; the row goes when the agent has carried the order out (G-10). */
+  deleting?: { cascade: 'foreground' | 'background' | 'orphan'; by: string; at: string };
+  /** Suspended by hand (`hawser suspend`), whatever the declaration says. */
+  suspendedByHand?: boolean;
 }
 
 /** Where desired state is read from. */

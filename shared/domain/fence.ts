@@ -7,7 +7,11 @@ import type { KindRule, Project } from './project.ts';
 export const policyVersion = '1';
 
 /** Why a project does not let an application be, in Argo CD's words (argo-cd.md §2.3, §2.10); empty when it does. */
-export function applicationViolations(project: Project, application: Application, servers: readonly string[]): string[] {
+export function applicationViolations(
+  project: Project,
+  application: Application,
+  servers: readonly string[],
+): string[] {
   const violations: string[] = [];
   for (const source of application.sources) {
     if (!permitsSource(project, source.url)) {
@@ -42,7 +46,9 @@ export function objectViolation(
 
 /** The agent's namespace and what lies in it (NT-108). */
 function isOurOwn(id: ObjectId): boolean {
-  return id.namespace === 'hawser-system' || (id.kind === 'Namespace' && id.group === '' && id.name === 'hawser-system');
+  return (
+    id.namespace === 'hawser-system' || (id.kind === 'Namespace' && id.group === '' && id.name === 'hawser-system')
+  );
 }
 
 function permitsSource(project: Project, url: string): boolean {
@@ -53,7 +59,8 @@ function permitsSource(project: Project, url: string): boolean {
 
 function permitsDestination(project: Project, cluster: string, servers: readonly string[], namespace: string): boolean {
   const fits = (destination: Project['destinations'][number]) => {
-    const byServer = destination.server !== undefined && servers.some((server) => globMatches(destination.server ?? '', server));
+    const byServer =
+      destination.server !== undefined && servers.some((server) => globMatches(destination.server ?? '', server));
     const byName = destination.name !== undefined && globMatches(destination.name, cluster);
     // An application without a namespace of its own names it per object; each object is checked by itself.
     return (byServer || byName) && (namespace === '' || globMatches(destination.namespace ?? '*', namespace));
@@ -86,5 +93,8 @@ function permitsKind(project: Project, id: ObjectId, namespaced: boolean): boole
 function globMatches(pattern: string, value: string): boolean {
   if (pattern === '*' || pattern === value) return true;
   if (pattern.length > 256) return false;
-  return picomatch.isMatch(value.replaceAll('/', '\u0001'), pattern.replaceAll('/', '\u0001'), { dot: true, bash: true });
+  return picomatch.isMatch(value.replaceAll('/', '\u0001'), pattern.replaceAll('/', '\u0001'), {
+    dot: true,
+    bash: true,
+  });
 }

@@ -46,7 +46,12 @@ async function writeChunk(store: ChunkStore, cipher: Cipher, partition: string, 
   return digest;
 }
 
-async function readChunk(store: ChunkStore, cipher: Cipher, partition: string, digest: string): Promise<Uint8Array | undefined> {
+async function readChunk(
+  store: ChunkStore,
+  cipher: Cipher,
+  partition: string,
+  digest: string,
+): Promise<Uint8Array | undefined> {
   const sealed = await store.get(partition, digest);
   if (sealed === undefined) return undefined;
   const bytes = gunzipSync(await cipher.open(partition, sealed), { maxOutputLength: maxInflated });

@@ -94,7 +94,11 @@ export async function ensureRepository(
   throw new HawserError('conflict', `no free id for repository ${url}`);
 }
 
-export async function getRepository(store: StateStore, organisation: string, id: string): Promise<Repository | undefined> {
+export async function getRepository(
+  store: StateStore,
+  organisation: string,
+  id: string,
+): Promise<Repository | undefined> {
   return (await store.get<Repository>(organisationKey(organisation), sortKeys.repository(id)))?.value;
 }
 
@@ -117,7 +121,11 @@ export async function putCredentials(
 }
 
 /** Forgets a repository with its secrets; refused by the API while applications read it. */
-export async function removeRepository(deps: { store: StateStore; secrets: SecretStore }, organisation: string, repository: Repository): Promise<void> {
+export async function removeRepository(
+  deps: { store: StateStore; secrets: SecretStore },
+  organisation: string,
+  repository: Repository,
+): Promise<void> {
   const partition = organisationKey(organisation);
   await deps.secrets.remove(credentialsName(organisation, repository.id));
   await deps.secrets.remove(webhookSecretName(organisation, repository.id));
@@ -127,7 +135,11 @@ export async function removeRepository(deps: { store: StateStore; secrets: Secre
 }
 
 /** How the Git adapter may reach it, credentials included; never log the result. */
-export async function repositoryAccess(secrets: SecretStore, organisation: string, repository: Repository): Promise<RepositoryAccess> {
+export async function repositoryAccess(
+  secrets: SecretStore,
+  organisation: string,
+  repository: Repository,
+): Promise<RepositoryAccess> {
   const access: RepositoryAccess = { organisation, repository: repository.id, url: repository.url };
   if (!repository.hasCredentials) return access;
   const secret = await secrets.get(credentialsName(organisation, repository.id));
@@ -151,12 +163,20 @@ export async function listProjects(store: StateStore, organisation: string): Pro
   return collect(eachRow<Project>(store, organisationKey(organisation), 'PROJECT#'));
 }
 
-export async function getApplication(store: StateStore, organisation: string, id: string): Promise<Application | undefined> {
+export async function getApplication(
+  store: StateStore,
+  organisation: string,
+  id: string,
+): Promise<Application | undefined> {
   return (await store.get<Application>(applicationKey(organisation, id), sortKeys.spec))?.value;
 }
 
 /** Many specs at once; unknown ids are missing from the result. */
-export async function getApplications(store: StateStore, organisation: string, ids: readonly string[]): Promise<Application[]> {
+export async function getApplications(
+  store: StateStore,
+  organisation: string,
+  ids: readonly string[],
+): Promise<Application[]> {
   const rows = await store.getMany<Application>(
     ids.map((id) => ({ partition: applicationKey(organisation, id), sort: sortKeys.spec })),
   );
@@ -164,7 +184,12 @@ export async function getApplications(store: StateStore, organisation: string, i
 }
 
 /** Who a token belongs to; undefined for unknown or expired ones. */
-export async function getToken(store: StateStore, organisation: string, token: string, now: number): Promise<Token | undefined> {
+export async function getToken(
+  store: StateStore,
+  organisation: string,
+  token: string,
+  now: number,
+): Promise<Token | undefined> {
   const row = await store.get<Token>(organisationKey(organisation), sortKeys.token(sha256(token)));
   if (row === undefined) return undefined;
   return row.value.expiresAt !== undefined && Date.parse(row.value.expiresAt) <= now ? undefined : row.value;

@@ -20,7 +20,9 @@ export async function updateRow<T>(
     const next: Row<T> = { partition, sort, revision: (row?.revision ?? 0) + 1, value, ...options };
     if (await store.put(next, row === undefined ? { absent: true } : { revision: row.revision })) return next;
   }
-  throw new HawserError('conflict', `row ${partition} ${sort} is being changed by too many at once`, { retry: 'later' });
+  throw new HawserError('conflict', `row ${partition} ${sort} is being changed by too many at once`, {
+    retry: 'later',
+  });
 }
 
 /** All rows of a partition under a prefix, page by page. */

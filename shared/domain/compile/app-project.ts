@@ -13,7 +13,9 @@ const AppProject = z.object({
       description: z.string().optional(),
       sourceRepos: z.array(z.string()).nullish(),
       destinations: z
-        .array(z.object({ server: z.string().optional(), name: z.string().optional(), namespace: z.string().optional() }))
+        .array(
+          z.object({ server: z.string().optional(), name: z.string().optional(), namespace: z.string().optional() }),
+        )
         .nullish(),
       clusterResourceWhitelist: KindRules.nullish(),
       clusterResourceBlacklist: KindRules.nullish(),

@@ -16,7 +16,9 @@ const Helm = z.object({
   ignoreMissingValueFiles: z.boolean().optional(),
   values: text.optional(),
   valuesObject: anyObject.optional(),
-  parameters: z.array(z.object({ name: text, value: z.coerce.string().default(''), forceString: z.boolean().optional() })).optional(),
+  parameters: z
+    .array(z.object({ name: text, value: z.coerce.string().default(''), forceString: z.boolean().optional() }))
+    .optional(),
   fileParameters: z.array(z.object({ name: text, path: text })).optional(),
   skipCrds: z.boolean().optional(),
   skipTests: z.boolean().optional(),
@@ -101,7 +103,9 @@ const ApplicationSpec = z.object({
       retry: z
         .object({
           limit: z.coerce.number().int().optional(),
-          backoff: z.object({ duration: text.optional(), factor: z.coerce.number().optional(), maxDuration: text.optional() }).optional(),
+          backoff: z
+            .object({ duration: text.optional(), factor: z.coerce.number().optional(), maxDuration: text.optional() })
+            .optional(),
         })
         .nullish(),
       managedNamespaceMetadata: z.object({ labels: texts.optional(), annotations: texts.optional() }).nullish(),
@@ -127,7 +131,9 @@ export function compileArgoApplication(object: JsonObject, context: CompileConte
   const sources = spec.sources && spec.sources.length > 0 ? spec.sources : spec.source ? [spec.source] : [];
   if (spec.sourceHydrator !== undefined) throw unsupported('spec.sourceHydrator');
   if (sources.length === 0) {
-    throw new HawserError('invalid-input', 'spec.source is missing', { hint: 'Set spec.source.repoURL and spec.source.path.' });
+    throw new HawserError('invalid-input', 'spec.source is missing', {
+      hint: 'Set spec.source.repoURL and spec.source.path.',
+    });
   }
   const policy = compilePolicy(spec);
   const application: Application = {
@@ -154,7 +160,8 @@ function compileSource(source: SourceSpec, index: number): Application['sources'
   if (source.repoURL.startsWith('oci://')) throw unsupported(`${where}.repoURL with oci://`);
   if (source.plugin !== undefined) throw unsupported(`${where}.plugin`);
   if (source.ref !== undefined) throw unsupported(`${where}.ref (values from another source)`);
-  if (source.directory?.jsonnet !== undefined && Object.keys(source.directory.jsonnet).length > 0) throw unsupported(`${where}.directory.jsonnet`);
+  if (source.directory?.jsonnet !== undefined && Object.keys(source.directory.jsonnet).length > 0)
+    throw unsupported(`${where}.directory.jsonnet`);
   return {
     repository: '',
     url: source.repoURL,
@@ -165,11 +172,17 @@ function compileSource(source: SourceSpec, index: number): Application['sources'
 }
 
 function renderOptions(source: SourceSpec, where: string): RenderOptions {
-  const explicit = [source.helm && 'helm', source.kustomize && 'kustomize', source.directory && 'directory'].filter(Boolean);
+  const explicit = [source.helm && 'helm', source.kustomize && 'kustomize', source.directory && 'directory'].filter(
+    Boolean,
+  );
   if (explicit.length > 1) {
-    throw new HawserError('invalid-input', `${where} has more than one of helm, kustomize, directory (${explicit.join(', ')})`, {
-      hint: 'Keep the block of the one tool that renders this path.',
-    });
+    throw new HawserError(
+      'invalid-input',
+      `${where} has more than one of helm, kustomize, directory (${explicit.join(', ')})`,
+      {
+        hint: 'Keep the block of the one tool that renders this path.',
+      },
+    );
   }
   const directory = {
     recurse: source.directory?.recurse ?? false,
@@ -184,7 +197,11 @@ function renderOptions(source: SourceSpec, where: string): RenderOptions {
 
 function compilePolicy(spec: ApplicationSpec): SyncPolicy {
   const automated = spec.syncPolicy?.automated;
-  const options = new Map((spec.syncPolicy?.syncOptions ?? []).map((option) => option.split('=', 2) as [string, string?]));
+  const options = new Map<string, string>();
+  for (const option of spec.syncPolicy?.syncOptions ?? []) {
+    const [name = '', value = ''] = option.split('=', 2);
+    options.set(name, value);
+  }
   const on = (name: string) => options.get(name) === 'true';
   const retry = spec.syncPolicy?.retry;
   const propagation = options.get('PrunePropagationPolicy');

@@ -5,6 +5,8 @@ import type { Application } from '../application.ts';
 export interface CompileContext {
   /** The cluster that Flux objects and `in-cluster` mean. */
   homeCluster: string;
+  /** The organisation's default cluster. */
+  defaultCluster: string;
   /** Finds the cluster id of an Argo CD destination; throws `invalid-input` for an unknown one. */
   resolveCluster(destination: { server?: string | undefined; name?: string | undefined }): string;
   parent?: string;

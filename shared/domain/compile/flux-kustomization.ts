@@ -29,7 +29,9 @@ const KustomizationSpec = z.object({
   nameSuffix: text.optional(),
   commonMetadata: z.object({ labels: texts.optional(), annotations: texts.optional() }).optional(),
   patches: z.array(anyObject).optional(),
-  images: z.array(z.object({ name: text, newName: text.optional(), newTag: text.optional(), digest: text.optional() })).optional(),
+  images: z
+    .array(z.object({ name: text, newName: text.optional(), newTag: text.optional(), digest: text.optional() }))
+    .optional(),
   components: z.array(text).optional(),
   ignoreMissingComponents: z.boolean().optional(),
   dependsOn: z.array(z.object({ name: text, namespace: text.optional(), readyExpr: text.optional() })).optional(),
@@ -43,7 +45,13 @@ const KustomizationSpec = z.object({
 const GitRepositorySpec = z.object({
   url: z.string().regex(/^(http|https|ssh):\/\//, 'must start with http://, https:// or ssh://'),
   ref: z
-    .object({ branch: text.optional(), tag: text.optional(), semver: text.optional(), name: text.optional(), commit: text.optional() })
+    .object({
+      branch: text.optional(),
+      tag: text.optional(),
+      semver: text.optional(),
+      name: text.optional(),
+      commit: text.optional(),
+    })
     .optional(),
   suspend: z.boolean().optional(),
 });
@@ -62,21 +70,30 @@ export function sourceRefOf(object: JsonObject): { kind: string; namespace: stri
       hint: 'Use a GitRepository.',
     });
   }
-  return { kind: 'GitRepository', name: spec.sourceRef.name, namespace: spec.sourceRef.namespace ?? metadata.namespace ?? 'default' };
+  return {
+    kind: 'GitRepository',
+    name: spec.sourceRef.name,
+    namespace: spec.sourceRef.namespace ?? metadata.namespace ?? 'default',
+  };
 }
 
 /**
  * Compiles a `kustomize.toolkit.fluxcd.io` Kustomization with its GitRepository.
  * Throws `invalid-input` naming the fields that are wrong, `unsupported` for what Hawser does not run yet.
  */
-export function compileFluxKustomization(object: JsonObject, gitRepository: JsonObject, context: CompileContext): Compiled {
+export function compileFluxKustomization(
+  object: JsonObject,
+  gitRepository: JsonObject,
+  context: CompileContext,
+): Compiled {
   const metadata = parse(Metadata, object['metadata'], 'metadata');
   const spec = parse(KustomizationSpec, object['spec'], 'spec');
   const source = parse(GitRepositorySpec, gitRepository['spec'], 'GitRepository spec');
   refuseUnsupported(spec);
   const namespace = metadata.namespace ?? 'default';
   const interval = durationSeconds(spec.interval, 'spec.interval') ?? 600;
-  const id = (name: string, inNamespace = namespace) => kustomizationId(context.homeCluster, context.homeCluster, inNamespace, name);
+  const id = (name: string, inNamespace = namespace) =>
+    kustomizationId(context.homeCluster, context.defaultCluster, inNamespace, name);
   const application: Application = {
     id: id(metadata.name),
     kind: 'Kustomization',
@@ -106,7 +123,12 @@ export function compileFluxKustomization(object: JsonObject, gitRepository: Json
       force: spec.force ?? false,
       prunePropagation: 'background',
       timeoutSeconds: durationSeconds(spec.timeout, 'spec.timeout') ?? Math.max(30, interval - 30),
-      retry: { limit: -1, seconds: Math.min(durationSeconds(spec.retryInterval, 'spec.retryInterval') ?? interval, 60), factor: 1, maxSeconds: 600 },
+      retry: {
+        limit: -1,
+        seconds: Math.min(durationSeconds(spec.retryInterval, 'spec.retryInterval') ?? interval, 60),
+        factor: 1,
+        maxSeconds: 600,
+      },
     },
     dependsOn: (spec.dependsOn ?? []).map((dependency) => id(dependency.name, dependency.namespace ?? namespace)),
     labels: metadata.labels ?? {},
@@ -125,7 +147,16 @@ function revisionOf(ref: z.infer<typeof GitRepositorySpec>['ref']): string {
 }
 
 function fluxOptions(spec: z.infer<typeof KustomizationSpec>) {
-  const { targetNamespace, namePrefix, nameSuffix, images, patches, components, ignoreMissingComponents, commonMetadata } = spec;
+  const {
+    targetNamespace,
+    namePrefix,
+    nameSuffix,
+    images,
+    patches,
+    components,
+    ignoreMissingComponents,
+    commonMetadata,
+  } = spec;
   return JSON.parse(
     JSON.stringify({
       targetNamespace,
@@ -150,9 +181,13 @@ function refuseUnsupported(spec: z.infer<typeof KustomizationSpec>): void {
     spec.dependsOn?.some((dependency) => dependency.readyExpr) && 'spec.dependsOn[].readyExpr',
   ].filter(Boolean);
   if (present.length > 0) {
-    throw new HawserError('unsupported', `${present.join(', ')} ${present.length > 1 ? 'are' : 'is'} not supported yet`, {
-      hint: 'Remove it, or keep Flux for this Kustomization for now.',
-    });
+    throw new HawserError(
+      'unsupported',
+      `${present.join(', ')} ${present.length > 1 ? 'are' : 'is'} not supported yet`,
+      {
+        hint: 'Remove it, or keep Flux for this Kustomization for now.',
+      },
+    );
   }
 }
 

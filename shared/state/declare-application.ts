@@ -1,0 +1,244 @@
+import { randomUUID } from 'node:crypto';
+import { HawserError, messageOf } from '../errors.ts';
+import { defaultPolicy, type Application } from '../domain/application.ts';
+import { argoApplicationId, compileArgoApplication } from '../domain/compile/argo-application.ts';
+import type { CompileContext } from '../domain/compile/context.ts';
+import { compileFluxKustomization, kustomizationId, sourceRefOf } from '../domain/compile/flux-kustomization.ts';
+import { applicationViolations } from '../domain/fence.ts';
+import { canonicalJson, isJsonObject, type JsonObject } from '../domain/json.ts';
+import { inParallel } from '../domain/parallel.ts';
+import { identity, type DeclareContext, type DeclareItem } from './declare-context.ts';
+import { applicationKey, organisationKey, sortKeys } from './keys.ts';
+import { ensureRepository, getProject, listClusters } from './registry.ts';
+import { updateStatus, type StoredSummary } from './status.ts';
+import { eachRow } from './update.ts';
+
+/** What a plan wrote down about an application: the row `CLOSURE`. */
+export interface ClosureRow {
+  /** Revision of the SPEC row that was planned. */
+  specRevision: number;
+  inputDigest: string;
+  /** Where it is listed in the index, so that it can be taken out there. */
+  listed: { repository: string; selector: string; folders: { path: string; recursive: boolean }[] }[];
+}
+
+/**
+ * Registers or changes one Application or Kustomization. What somebody hands in and cannot be is refused; what an
+ * application rendered and cannot be is kept as an invalid application, so that the trouble shows where people look.
+ */
+export async function declareApplication(context: DeclareContext, object: JsonObject): Promise<DeclareItem> {
+  const { deps, request } = context;
+  const declared = withoutStatus(object);
+  const compiled = await compile(context, declared);
+  const { id } = compiled;
+  const partition = applicationKey(request.organisation, id);
+  const before = await deps.store.get<Application>(partition, sortKeys.spec);
+  if (
+    before &&
+    (before.value.kind !== compiled.kind || before.value.parent !== compiled.parent) &&
+    request.parent !== undefined
+  ) {
+    if (before.value.parent !== undefined && before.value.parent !== request.parent) {
+      throw new HawserError('conflict', `application ${id} is declared by ${before.value.parent} already`);
+    }
+  }
+  const next = carryOver(compiled, before?.value, deps.clock.now());
+  const same = before !== undefined && canonicalJson(before.value) === canonicalJson(next);
+  const action = before === undefined ? 'created' : same ? 'unchanged' : 'configured';
+  const item: DeclareItem = { ...identity(object), action, application: id };
+  if (compiled.invalid !== undefined) item.message = compiled.invalid;
+  if (request.dryRun) return item;
+  let specRevision = before?.revision ?? 0;
+  if (!same) {
+    specRevision += 1;
+    const row = { partition, sort: sortKeys.spec, revision: specRevision, value: next };
+    const written = await deps.store.put(row, before === undefined ? { absent: true } : { revision: before.revision });
+    if (!written)
+      throw new HawserError('conflict', `application ${id} was changed at the same time`, { retry: 'later' });
+    const now = new Date(deps.clock.now()).toISOString();
+    await updateStatus(deps, request.organisation, next, now, (status) => status);
+  }
+  // A crash may have come between writing and asking for the plan: ask again as long as this revision has no plan.
+  if (!same || (await plannedRevision(context, id)) !== specRevision) {
+    for (const source of next.sources) context.plan(source.repository, id);
+  }
+  return item;
+}
+
+/** After a GitRepository changed: compiles the Kustomizations that read it again. */
+export async function recompileReaders(context: DeclareContext, gitRepository: JsonObject): Promise<void> {
+  const { deps, request } = context;
+  const { namespace, name } = identity(gitRepository);
+  const readers: Application[] = [];
+  for await (const row of eachRow<StoredSummary>(deps.store, organisationKey(request.organisation), 'APP#')) {
+    if (row.value.kind !== 'Kustomization') continue;
+    const spec = await deps.store.get<Application>(applicationKey(request.organisation, row.value.id), sortKeys.spec);
+    if (spec === undefined) continue;
+    const ref = sourceRefOf(spec.value.declared);
+    if (ref.namespace === (namespace || 'default') && ref.name === name) readers.push(spec.value);
+  }
+  await inParallel(readers, 8, async (reader) => {
+    const { parent: _parent, ...withoutParent } = request;
+    const parent = reader.parent === undefined ? {} : { parent: reader.parent };
+    await declareApplication(
+      { ...context, request: { ...withoutParent, ...parent, homeCluster: reader.cluster } },
+      reader.declared,
+    );
+  });
+}
+
+async function compile(context: DeclareContext, declared: JsonObject): Promise<Application> {
+  const { deps, request } = context;
+  const clusters = await listClusters(deps.store, request.organisation);
+  const compileContext: CompileContext = {
+    homeCluster: request.homeCluster,
+    defaultCluster: request.defaultCluster,
+    resolveCluster: (destination) => resolveCluster(destination, request.homeCluster, clusters),
+    ...(request.parent === undefined ? {} : { parent: request.parent }),
+  };
+  try {
+    const application =
+      declared['kind'] === 'Application'
+        ? compileArgoApplication(declared, compileContext).application
+        : compileFluxKustomization(declared, await gitRepositoryOf(context, declared), compileContext).application;
+    for (const source of application.sources) {
+      const repository = await ensureRepository(deps, request.organisation, source.url);
+      source.repository = repository.id;
+    }
+    await requirePermission(context, application, clusters);
+    return application;
+  } catch (error) {
+    if (error instanceof HawserError && error.retry === 'later') throw error;
+    // A missing GitRepository may still come: such a Kustomization waits, like every child of an application.
+    const waits = error instanceof HawserError && error.code === 'not-found';
+    if (request.parent === undefined && !waits) throw error;
+    return invalidApplication(declared, compileContext, messageOf(error));
+  }
+}
+
+async function requirePermission(
+  context: DeclareContext,
+  application: Application,
+  clusters: { id: string; servers: string[] }[],
+): Promise<void> {
+  const { deps, request } = context;
+  const project = await getProject(deps.store, request.organisation, application.project);
+  if (project === undefined) {
+    throw new HawserError('invalid-input', `project ${application.project} does not exist`, {
+      hint: 'Apply its AppProject first.',
+    });
+  }
+  const servers = serversOf(clusters, application.cluster);
+  const violations = applicationViolations(project, application, servers);
+  if (violations.length > 0) throw new HawserError('not-permitted', violations.join('; '));
+}
+
+/** All `server` values that mean a cluster, the in-cluster name included. */
+export function serversOf(clusters: readonly { id: string; servers: string[] }[], cluster: string): string[] {
+  return ['https://kubernetes.default.svc', ...(clusters.find((known) => known.id === cluster)?.servers ?? [])];
+}
+
+function resolveCluster(
+  destination: { server?: string | undefined; name?: string | undefined },
+  home: string,
+  clusters: readonly { id: string; servers: string[] }[],
+): string {
+  const { server, name } = destination;
+  if (
+    name === 'in-cluster' ||
+    server === 'https://kubernetes.default.svc' ||
+    (server === undefined && name === undefined)
+  )
+    return home;
+  const found = clusters.find(
+    (cluster) => cluster.id === name || (server !== undefined && cluster.servers.includes(server)),
+  );
+  if (found) return found.id;
+  throw new HawserError('invalid-input', `spec.destination: no cluster is registered for ${server ?? name ?? ''}`, {
+    hint: 'See `hawser cluster list`; register it with `hawser cluster add`.',
+  });
+}
+
+async function gitRepositoryOf(context: DeclareContext, declared: JsonObject): Promise<JsonObject> {
+  const ref = sourceRefOf(declared);
+  const inBatch = context.request.objects.find((object) => {
+    const id = identity(object);
+    return id.kind === 'GitRepository' && id.name === ref.name && (id.namespace || 'default') === ref.namespace;
+  });
+  if (inBatch) return inBatch;
+  const row = await context.deps.store.get<{ declared: JsonObject }>(
+    organisationKey(context.request.organisation),
+    sortKeys.object('GitRepository', ref.namespace, ref.name),
+  );
+  if (row) return row.value.declared;
+  throw new HawserError('not-found', `GitRepository ${ref.namespace}/${ref.name} does not exist`, {
+    hint: 'Apply it; the Kustomization waits for it.',
+  });
+}
+
+function invalidApplication(declared: JsonObject, context: CompileContext, message: string): Application {
+  const { kind, namespace, name } = identity(declared);
+  if (name === '') throw new HawserError('invalid-input', 'metadata.name is missing');
+  const argo = kind === 'Application';
+  return {
+    id: argo
+      ? argoApplicationId(namespace, name)
+      : kustomizationId(context.homeCluster, context.defaultCluster, namespace || 'default', name),
+    kind: argo ? 'Application' : 'Kustomization',
+    name,
+    namespace: namespace || (argo ? 'argocd' : 'default'),
+    declared,
+    project: 'default',
+    cluster: context.homeCluster,
+    destinationNamespace: '',
+    sources: [],
+    policy: { ...defaultPolicy },
+    dependsOn: [],
+    labels: {},
+    invalid: message,
+    ...(context.parent === undefined ? {} : { parent: context.parent }),
+  };
+}
+
+/** Keeps what belongs to the service rather than to the declaration: uid, times, generation, what somebody did by hand. */
+function carryOver(compiled: Application, before: Application | undefined, now: number): Application {
+  const metadata = isJsonObject(compiled.declared['metadata']) ? compiled.declared['metadata'] : {};
+  const old = isJsonObject(before?.declared['metadata']) ? before.declared['metadata'] : {};
+  const sameSpec =
+    before !== undefined && canonicalJson(before.declared['spec']) === canonicalJson(compiled.declared['spec']);
+  const declared: JsonObject = {
+    ...compiled.declared,
+    metadata: {
+      ...metadata,
+      uid: old['uid'] ?? randomUUID(),
+      creationTimestamp: old['creationTimestamp'] ?? new Date(now).toISOString().replace(/\.\d+Z$/, 'Z'),
+      generation: Number(old['generation'] ?? 0) + (sameSpec ? 0 : 1),
+    },
+  };
+  // What cannot be compiled any more keeps running as it last could (its head stays).
+  const kept =
+    compiled.invalid !== undefined && before !== undefined ? { ...before, invalid: compiled.invalid } : compiled;
+  return {
+    ...kept,
+    declared,
+    ...(before?.suspendedByHand ? { suspendedByHand: true, policy: { ...kept.policy, suspended: true } } : {}),
+  };
+}
+
+async function plannedRevision(context: DeclareContext, application: string): Promise<number | undefined> {
+  const partition = applicationKey(context.request.organisation, application);
+  return (await context.deps.store.get<ClosureRow>(partition, sortKeys.closure))?.value.specRevision;
+}
+
+function withoutStatus(object: JsonObject): JsonObject {
+  const { status: _status, ...rest } = object;
+  const metadata = isJsonObject(rest['metadata']) ? { ...rest['metadata'] } : {};
+  for (const field of ['managedFields', 'resourceVersion', 'uid', 'creationTimestamp', 'generation', 'selfLink'])
+    delete metadata[field];
+  const annotations = metadata['annotations'];
+  if (isJsonObject(annotations)) {
+    const { 'kubectl.kubernetes.io/last-applied-configuration': _applied, ...others } = annotations;
+    metadata['annotations'] = others;
+  }
+  return { ...rest, metadata };
+}

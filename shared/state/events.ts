@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import type { ApplicationEvent } from '../domain/status.ts';
+import type { StateStore } from '../ports/state-store.ts';
+import { applicationKey, organisationKey, sortKeys } from './keys.ts';
+
+/** Events are kept this long. */
+const retentionSeconds = 30 * 24 * 3600;
+
+/** Appends to an application's log and the organisation's (INV-44). The id keeps events of one millisecond apart. */
+export async function writeEvents(
+  store: StateStore,
+  organisation: string,
+  application: string,
+  events: readonly ApplicationEvent[],
+): Promise<void> {
+  if (events.length === 0) return;
+  await store.putMany(
+    events.flatMap((event) => {
+      const id = randomBytes(6).toString('hex');
+      const expiresAt = Math.floor(Date.parse(event.at) / 1000) + retentionSeconds;
+      return [
+        {
+          partition: applicationKey(organisation, application),
+          sort: sortKeys.event(event.at, id),
+          revision: 1,
+          value: event,
+          expiresAt,
+        },
+        {
+          partition: organisationKey(organisation),
+          sort: sortKeys.organisationEvent(event.at, id),
+          revision: 1,
+          value: { ...event, application },
+          expiresAt,
+        },
+      ];
+    }),
+  );
+}

@@ -1,0 +1,169 @@
+import type { Application } from '../domain/application.ts';
+import type { ApplicationStatus, Condition, ResourceStatus } from '../domain/status.ts';
+import type { ApplicationSummary } from '../messages/api.ts';
+import type { Bell } from '../ports/bell.ts';
+import type { StateStore } from '../ports/state-store.ts';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { applicationKey, organisationKey, sortKeys } from './keys.ts';
+import { updateRow } from './update.ts';
+
+/** What `STATUS` holds; `resources` lie beside it, compressed, because they can be many. */
+type StoredStatus = Omit<ApplicationStatus, 'resources'>;
+
+/** The row `APP#…` of the organisation: a summary without what is computed when it is read (`stale`). */
+export type StoredSummary = Omit<ApplicationSummary, 'stale'>;
+
+/** A status before anything was planned or reported. */
+export function initialStatus(now: string): ApplicationStatus {
+  return {
+    sourceConditions: [],
+    sync: { status: 'Unknown' },
+    health: { status: 'Unknown', since: now },
+    resources: [],
+    drift: [],
+    conditions: [],
+    images: [],
+  };
+}
+
+/** The whole status; undefined when the application has none yet. */
+export async function readStatus(
+  store: StateStore,
+  organisation: string,
+  application: string,
+): Promise<ApplicationStatus | undefined> {
+  const partition = applicationKey(organisation, application);
+  const rows = await store.getMany<StoredStatus & { packed?: string }>([
+    { partition, sort: sortKeys.status },
+    { partition, sort: sortKeys.resources },
+  ]);
+  const status = rows.find((row) => row.sort === sortKeys.status);
+  if (status === undefined) return undefined;
+  const packed = rows.find((row) => row.sort === sortKeys.resources)?.value.packed;
+  return { ...status.value, resources: packed === undefined ? [] : unpack(packed) };
+}
+
+/**
+ * Changes an application's status, then its summary in the organisation's list, then tells who listens.
+ * The summary carries the status's revision, so that of two racing writers the later one's summary stays.
+ * `change` returns undefined to leave things as they are. A `resources` of undefined in the result leaves the list alone.
+ */
+export async function updateStatus(
+  deps: { store: StateStore; bell: Bell },
+  organisation: string,
+  application: Application,
+  now: string,
+  change: (status: StoredStatus) => (StoredStatus & { resources?: ResourceStatus[] | undefined }) | undefined,
+): Promise<void> {
+  const partition = applicationKey(organisation, application.id);
+  let resources: ResourceStatus[] | undefined;
+  let changed = false;
+  const row = await updateRow<StoredStatus>(deps.store, partition, sortKeys.status, (value) => {
+    const { resources: none, ...initial } = initialStatus(now);
+    const next = change(value ?? initial);
+    changed = next !== undefined;
+    if (next === undefined) return value === undefined ? initial : undefined;
+    const { resources: list, ...stored } = next;
+    resources = list ?? (value === undefined ? none : undefined);
+    return stored;
+  });
+  if (row === undefined || !changed) return;
+  const writes = [];
+  if (resources !== undefined) {
+    writes.push({ partition, sort: sortKeys.resources, revision: row.revision, value: { packed: pack(resources) } });
+  }
+  await Promise.all([
+    deps.store.putMany(writes),
+    writeSummary(deps, organisation, application, row.value, row.revision, now, resources?.length),
+  ]);
+}
+
+async function writeSummary(
+  deps: { store: StateStore; bell: Bell },
+  organisation: string,
+  application: Application,
+  status: StoredStatus,
+  revision: number,
+  now: string,
+  objects: number | undefined,
+): Promise<void> {
+  const partition = organisationKey(organisation);
+  const sort = sortKeys.summary(application.id);
+  const before = objects === undefined ? await deps.store.get<StoredSummary>(partition, sort) : undefined;
+  const summary = summarise(application, status, now, objects ?? before?.value.objects ?? 0);
+  await deps.store.put({ partition, sort, revision, value: summary }, { revisionBelow: revision });
+  deps.bell.ring(`organisation:${organisation}`, application.id);
+}
+
+/** The line of a list: derived from the spec and the status, never the other way round. */
+export function summarise(application: Application, status: StoredStatus, now: string, objects: number): StoredSummary {
+  const source = application.sources[0];
+  const message = mainMessage(application, status);
+  const revision = status.sync.revision ?? status.desired?.revision;
+  return {
+    id: application.id,
+    kind: application.kind,
+    name: application.name,
+    namespace: application.namespace,
+    project: application.project,
+    cluster: application.cluster,
+    destinationNamespace: application.destinationNamespace,
+    repository: source?.url ?? '',
+    path: source?.path ?? '',
+    targetRevision: source?.revision ?? '',
+    sync: syncStatusOf(application, status),
+    health: status.health.status,
+    ...(status.health.message === undefined ? {} : { healthMessage: status.health.message }),
+    ...(revision === undefined ? {} : { revision }),
+    ...(status.desired === undefined ? {} : { generation: status.desired.generation }),
+    ...(status.desired?.commit === undefined ? {} : { commit: status.desired.commit }),
+    ...(message === undefined ? {} : { message }),
+    ...(status.operation === undefined ? {} : { operation: status.operation.phase }),
+    suspended: application.policy.suspended,
+    automated: application.policy.automated,
+    objects,
+    drifted: status.drift.filter((drift) => drift.correctedAt === undefined).length,
+    held: status.hold !== undefined,
+    ...(application.parent === undefined ? {} : { parent: application.parent }),
+    updatedAt: now,
+    deleting: application.deleting !== undefined,
+  };
+}
+
+/**
+ * Synced means: what is desired now is applied. A newer published generation that the agent has not reported yet is
+ * OutOfSync; trouble with the source is Unknown, as in Argo CD (argo-cd.md §2.5).
+ */
+export function syncStatusOf(application: Application, status: StoredStatus): 'Synced' | 'OutOfSync' | 'Unknown' {
+  if (application.invalid !== undefined || status.sourceConditions.some((condition) => isError(condition)))
+    return 'Unknown';
+  if (status.desired === undefined) return 'Unknown';
+  if (status.sync.generation !== undefined && status.sync.generation < status.desired.generation) return 'OutOfSync';
+  return status.sync.status;
+}
+
+function isError(condition: Condition): boolean {
+  return (
+    condition.type === 'ComparisonError' || condition.type === 'InvalidSpecError' || condition.type === 'UnknownError'
+  );
+}
+
+function mainMessage(application: Application, status: StoredStatus): string | undefined {
+  if (application.invalid !== undefined) return application.invalid;
+  const conditions = [...status.sourceConditions, ...status.conditions];
+  const worst = conditions.find((condition) => condition.type.endsWith('Error')) ?? conditions[0];
+  if (worst) return worst.message.split('\n')[0]?.slice(0, 400);
+  if (status.hold) return status.hold.reason;
+  if (status.operation && (status.operation.phase === 'Failed' || status.operation.phase === 'Error')) {
+    return status.operation.message.slice(0, 400);
+  }
+  return undefined;
+}
+
+function pack(resources: ResourceStatus[]): string {
+  return gzipSync(JSON.stringify(resources)).toString('base64');
+}
+
+function unpack(packed: string): ResourceStatus[] {
+  return JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString()) as ResourceStatus[];
+}
