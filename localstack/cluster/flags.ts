@@ -18,6 +18,9 @@ export function etcdArgs(paths: SandboxPaths, ports: SandboxPorts): string[] {
     `--advertise-client-urls=${client}`,
     '--listen-peer-urls=http://127.0.0.1:0',
     '--unsafe-no-fsync',
+    // The only member elects itself after the election timeout: the default is a second of every start.
+    '--heartbeat-interval=40',
+    '--election-timeout=200',
     '--quota-backend-bytes=4294967296',
     '--log-level=warn',
   ];
@@ -43,6 +46,10 @@ export function apiserverArgs(paths: SandboxPaths, ports: SandboxPorts, auditLog
     '--disable-admission-plugins=TaintNodesByCondition',
     '--max-requests-inflight=3000',
     '--max-mutating-requests-inflight=1500',
+    // One server, on a loopback address that an Endpoints object may not hold: with these off an idle
+    // sandbox writes nothing, where they would try every ten seconds.
+    '--endpoint-reconciler-type=none',
+    '--feature-gates=APIServerIdentity=false',
     '--profiling=false',
     ...audit,
   ];

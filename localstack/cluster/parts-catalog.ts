@@ -53,6 +53,8 @@ const kubernetesStamp = {
   'k8s.io/component-base/version.gitMajor': '1',
   'k8s.io/component-base/version.gitMinor': kubernetesVersion.split('.')[1] ?? '',
   'k8s.io/component-base/version.gitTreeState': 'clean',
+  // What the components call themselves in the User-Agent header, and so in the audit log.
+  'k8s.io/client-go/pkg/version.gitVersion': kubernetesVersion,
 };
 
 const stamps: Record<ModuleName, Record<string, string>> = {

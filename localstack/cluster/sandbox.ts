@@ -77,6 +77,8 @@ interface Run {
 
 const readyWithin = 60_000;
 const pollEvery = 50;
+/** Between SIGTERM and SIGKILL. Short, because after a crash the API server waits in vain for an etcd that is gone. */
+const graceSeconds = 2;
 
 /**
  * Starts a Kubernetes without containers and returns when it takes work: etcd, API server, then
@@ -142,9 +144,10 @@ async function launch(run: Run, name: string, command: string, args: string[]): 
   run.options.signal?.throwIfAborted();
   const logFile = join(run.paths.logs, `${name}.log`);
   await writeWhole(logFile, '');
-  // KWOK also reads ~/.kwok unless told where its folder is.
-  const env = { ...process.env, KWOK_WORKDIR: run.paths.root };
-  const component = await startComponent({ name, command, args, logFile, env });
+  // GOGC: a burst of applies is bound by the API server's processor time, a tenth of it garbage collection.
+  // KWOK_WORKDIR: KWOK would also read ~/.kwok.
+  const env = { GOGC: '200', ...process.env, KWOK_WORKDIR: run.paths.root };
+  const component = await startComponent({ name, command, args, logFile, env, graceSeconds });
   run.components.push(component);
   await writeRunState(run.paths, pidsOf(run));
   return component;
