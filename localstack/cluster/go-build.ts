@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { componentDied, startComponent } from './component.ts';
@@ -33,7 +33,7 @@ export async function checkGo(module: ModuleName, env: NodeJS.ProcessEnv): Promi
 }
 
 /**
- * Builds one part to `target`, atomically: under a temporary name, then renamed.
+ * Builds one part to `target`, atomically: under a temporary name, then renamed. The caller holds the build lock.
  * `done` and `total` are seconds of expected work, for the progress fraction; `label` is the step's title.
  * Throws a HawserError with the compiler's last lines, or the signal's reason.
  */
@@ -45,7 +45,8 @@ export async function buildPart(
 ): Promise<void> {
   options.signal?.throwIfAborted();
   await mkdir(dirname(target), { recursive: true });
-  const temporary = join(dirname(target), `.${part.binary}.${randomUUID()}`);
+  await dropUnfinished(part, dirname(target));
+  const temporary = join(dirname(target), `${unfinishedPrefix(part)}${randomUUID()}`);
   const logFile = `${target}.build.log`;
   await rm(logFile, { force: true });
   const flags = ['-v', '-trimpath', '-buildvcs=false', '-ldflags', linkerFlags(part.module), '-o', temporary];
@@ -78,6 +79,16 @@ export function readBuildLog(log: string): { compiled: number; latest: string } 
   const lines = log.split('\n').filter((line) => line !== '');
   const compiled = lines.filter((line) => !line.startsWith('go: ')).length;
   return { compiled, latest: (lines.at(-1) ?? '').replace(/^go: /, '') };
+}
+
+function unfinishedPrefix(part: Part): string {
+  return `.${part.binary}.`;
+}
+
+/** Removes what a build whose process was killed left; the caller holds the build lock, so nobody is writing it. */
+async function dropUnfinished(part: Part, folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith(unfinishedPrefix(part)));
+  for (const name of names) await rm(join(folder, name), { force: true });
 }
 
 function reportBuild(

@@ -18,6 +18,7 @@ import {
 const buildTimeout = 20 * 60_000;
 const apps = '/apis/apps/v1/namespaces/default';
 const jobs = '/apis/batch/v1/namespaces/default/jobs';
+const ingresses = '/apis/networking.k8s.io/v1/namespaces/default/ingresses';
 const pods = '/api/v1/namespaces/default/pods';
 
 let parts: SandboxParts;
@@ -90,6 +91,17 @@ describe('workloads', { timeout: 30_000 }, () => {
     await client.create('/api/v1/namespaces/default/persistentvolumeclaims', claim);
 
     await eventually<Claim>('/api/v1/namespaces/default/persistentvolumeclaims/disk', isBound);
+  });
+
+  it('gives a load balancer and an Ingress an address', async () => {
+    const service = { metadata: { name: 'edge' }, spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } };
+    const backend = { service: { name: 'edge', port: { number: 80 } } };
+    await client.create('/api/v1/namespaces/default/services', service);
+    await client.create(ingresses, { metadata: { name: 'edge' }, spec: { defaultBackend: backend } });
+
+    for (const path of ['/api/v1/namespaces/default/services/edge', `${ingresses}/edge`]) {
+      await eventually<Addressed>(path, (live) => live.status.loadBalancer.ingress?.length === 1);
+    }
   });
 
   it('removes the pods of a deleted workload', async () => {
@@ -268,6 +280,10 @@ interface Phase {
 }
 
 type Claim = Phase;
+
+interface Addressed {
+  status: { loadBalancer: { ingress?: unknown[] } };
+}
 
 function isBound(claim: Claim): boolean {
   return claim.status.phase === 'Bound';

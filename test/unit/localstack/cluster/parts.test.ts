@@ -42,8 +42,6 @@ describe('cacheName', () => {
     ['go.sum', 'kwok', { ...sources, goSum: 'x h1:2\n' }],
     ['version stamp', 'kustomize', sources],
   ] as const)('changes with the %s', (_, module, changed) => {
-    const hashOf = (name: string) => name.split('-')[1];
-
     expect(hashOf(cacheName(module, changed))).not.toBe(hashOf(cacheName('kwok', sources)));
   });
 });
@@ -155,6 +153,10 @@ describe('build progress', () => {
     expect(elapsedText(milliseconds)).toBe(expected);
   });
 });
+
+function hashOf(name: string): string | undefined {
+  return name.split('-')[1];
+}
 
 function partOf(key: Part['key']): Part {
   const part = catalog.find((candidate) => candidate.key === key);
