@@ -22,5 +22,7 @@ export const PublishIntent = z.object({
     .optional(),
   dependsOn: z.array(z.object({ application: z.string(), generation: z.number().int() })),
   initiatedBy: z.string(),
+  /** Hash over what decides the render alone: key of the render cache. */
+  renderDigest: z.string(),
 });
 export type PublishIntent = z.infer<typeof PublishIntent>;

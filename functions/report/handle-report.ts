@@ -1,0 +1,137 @@
+import type { Cluster, ClusterSeen } from '#shared/domain/cluster.ts';
+import { canonicalJson } from '#shared/domain/json.ts';
+import { inParallel } from '#shared/domain/parallel.ts';
+import type { Application } from '#shared/domain/application.ts';
+import type { ReceivedReport } from '#shared/messages/agent-report.ts';
+import type { Bell } from '#shared/ports/bell.ts';
+import type { Clock } from '#shared/ports/clock.ts';
+import type { Log } from '#shared/ports/log.ts';
+import type { Metrics } from '#shared/ports/metrics.ts';
+import type { Queue } from '#shared/ports/queue.ts';
+import type { StateStore } from '#shared/ports/state-store.ts';
+import { clusterKey, organisationKey, sortKeys } from '#shared/state/keys.ts';
+import { getApplications } from '#shared/state/registry.ts';
+import { sendHints } from '#shared/state/hints.ts';
+import { eachRow, updateRow } from '#shared/state/update.ts';
+import type { StoredSummary } from '#shared/state/status.ts';
+import { acceptApplicationReport } from './accept-application-report.ts';
+
+export interface ReportDeps {
+  store: StateStore;
+  hints: Queue;
+  bell: Bell;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+}
+
+/** The row `SEEN` of a cluster, with which sequence numbers of the epoch have not come yet. */
+export interface StoredSeen extends ClusterSeen {
+  missing: number[];
+  /** Missing numbers that were missing at the last heartbeat already: those are lost. */
+  overdue: number[];
+}
+
+/**
+ * Takes in what an agent says: statuses, events, heartbeat, capabilities. Reports may come twice, late or in any order:
+ * each application keeps the newest by (epoch, sequence) (INV-31), and a number that stays away makes the service ask
+ * for everything again (INV-32). Nothing here changes desired state (INV-33); new capabilities only ask for a new plan.
+ */
+export function createReportHandler(deps: ReportDeps): (received: ReceivedReport) => Promise<void> {
+  return async function handleReport(received) {
+    const { organisation, cluster, report } = received;
+    const ids = report.applications.map((application) => application.application);
+    const applications = new Map((await getApplications(deps.store, organisation, ids)).map((application) => [application.id, application]));
+    await inParallel(report.applications, 16, async (one) => {
+      const application = applications.get(one.application);
+      // An agent speaks only for applications of its own cluster (INV-34).
+      if (application === undefined || application.cluster !== cluster) return;
+      await acceptApplicationReport(deps, received, application, one);
+    });
+    await noteHeartbeat(deps, received);
+    if (report.capabilities !== undefined) await noteCapabilities(deps, received, report.capabilities);
+    deps.metrics.count('reports_total');
+  };
+}
+
+async function noteHeartbeat(deps: ReportDeps, received: ReceivedReport): Promise<void> {
+  const { organisation, cluster, report, receivedAt } = received;
+  let lost = false;
+  await updateRow<StoredSeen>(deps.store, clusterKey(organisation, cluster), sortKeys.seen, (before) => {
+    const next = nextSeen(before, report, receivedAt);
+    lost = next?.overdue.length !== undefined && next.overdue.length > 0;
+    return next === undefined ? undefined : lost ? { ...next, missing: [], overdue: [] } : next;
+  });
+  if (lost) {
+    deps.log.warn({ organisation, cluster }, 'reports were lost: asking for all again');
+    deps.bell.ring(`cluster:${organisation}/${cluster}`, JSON.stringify({ type: 'resend' }));
+  }
+  deps.bell.ring(`organisation:${organisation}`, `cluster:${cluster}`);
+}
+
+/** The heartbeat row after one more report; undefined for reports of an epoch that is over. Pure. */
+export function nextSeen(before: StoredSeen | undefined, report: ReceivedReport['report'], receivedAt: string): StoredSeen | undefined {
+  if (before !== undefined && report.epoch < before.epoch) return undefined;
+  const same = before !== undefined && before.epoch === report.epoch;
+  const highest = same ? before.sequence : report.sequence - 1;
+  const skipped = [];
+  for (let number = highest + 1; number < report.sequence && skipped.length < 100; number += 1) skipped.push(number);
+  const missing = [...(same ? before.missing : []), ...skipped].filter((number) => number !== report.sequence);
+  const isHeartbeat = report.applications.length === 0;
+  const newer = report.sequence > highest;
+  const latest = newer || before === undefined
+    ? {
+        agentVersion: report.agentVersion,
+        version: report.version,
+        applications: report.heartbeat.applications,
+        objects: report.heartbeat.objects,
+        memoryBytes: report.heartbeat.memoryBytes,
+      }
+    : {
+        agentVersion: before.agentVersion,
+        version: before.version,
+        applications: before.applications,
+        objects: before.objects,
+        memoryBytes: before.memoryBytes,
+      };
+  return {
+    at: receivedAt,
+    epoch: report.epoch,
+    sequence: Math.max(highest, report.sequence),
+    ...latest,
+    missing,
+    overdue: isHeartbeat && same ? before.missing.filter((number) => missing.includes(number)) : [],
+  };
+}
+
+/** What a cluster serves has changed: charts of its applications may render differently (NT-162). */
+async function noteCapabilities(deps: ReportDeps, received: ReceivedReport, capabilities: NonNullable<Cluster['capabilities']>): Promise<void> {
+  const { organisation, cluster } = received;
+  let changed = false;
+  let first = false;
+  await updateRow<Cluster>(deps.store, organisationKey(organisation), sortKeys.cluster(cluster), (value) => {
+    if (value === undefined) return undefined;
+    first = value.capabilities === undefined;
+    changed = canonicalJson(value.capabilities ?? null) !== canonicalJson(capabilities);
+    return changed ? { ...value, capabilities } : undefined;
+  });
+  if (!changed) return;
+  deps.log.info({ organisation, cluster, kubernetes: capabilities.kubernetesVersion, kinds: capabilities.kinds.length }, 'cluster capabilities changed');
+  const toPlan = new Map<string, Set<string>>();
+  const ids: string[] = [];
+  for await (const row of eachRow<StoredSummary>(deps.store, organisationKey(organisation), 'APP#')) {
+    if (row.value.cluster === cluster) ids.push(row.value.id);
+  }
+  for (const application of await getApplications(deps.store, organisation, ids)) {
+    if (!first && !mayUseCapabilities(application)) continue;
+    for (const source of application.sources) {
+      toPlan.set(source.repository, (toPlan.get(source.repository) ?? new Set()).add(application.id));
+    }
+  }
+  await sendHints(deps, { organisation, trace: `capabilities-${received.report.epoch}` }, toPlan, 'refresh');
+}
+
+/** Only charts look at what a cluster offers; and `auto` may turn out to be a chart. */
+function mayUseCapabilities(application: Application): boolean {
+  return application.sources.some((source) => source.render.tool === 'helm' || source.render.tool === 'auto');
+}
