@@ -29,7 +29,11 @@ type Page = Record<string, Record<string, 1 | 2>>;
 const pages = 64;
 
 /** Applications that may be touched by changes to these paths. Too many rather than too few. */
-export async function applicationsReading(store: StateStore, where: Where, paths: readonly string[]): Promise<Set<string>> {
+export async function applicationsReading(
+  store: StateStore,
+  where: Where,
+  paths: readonly string[],
+): Promise<Set<string>> {
   const folders = new Map<string, boolean>();
   for (const path of paths) {
     const parts = path.split('/').slice(0, -1);
@@ -52,7 +56,11 @@ export async function applicationsReading(store: StateStore, where: Where, paths
 export async function allApplications(store: StateStore, where: Where): Promise<Set<string>> {
   const found = new Set<string>();
   const prefix = `CLOSURE#${selectorKey(where.selector)}#`;
-  for await (const row of eachRow<{ packed: string }>(store, repositoryKey(where.organisation, where.repository), prefix)) {
+  for await (const row of eachRow<{ packed: string }>(
+    store,
+    repositoryKey(where.organisation, where.repository),
+    prefix,
+  )) {
     for (const applications of Object.values(unpack(row.value.packed))) {
       for (const application of Object.keys(applications)) found.add(application);
     }
@@ -84,17 +92,25 @@ export async function updateIndex(
   }
   await inParallel([...byPage], 16, async ([number, edits]) => {
     const partition = repositoryKey(where.organisation, where.repository);
-    await updateRow<{ packed: string }>(store, partition, sortKeys.closurePage(selectorKey(where.selector), number), (value) => {
-      const page: Page = value === undefined ? nullPage() : unpack(value.packed);
-      for (const edit of edits) edit(page);
-      return { packed: gzipSync(JSON.stringify(page)).toString('base64') };
-    });
+    await updateRow<{ packed: string }>(
+      store,
+      partition,
+      sortKeys.closurePage(selectorKey(where.selector), number),
+      (value) => {
+        const page: Page = value === undefined ? nullPage() : unpack(value.packed);
+        for (const edit of edits) edit(page);
+        return { packed: gzipSync(JSON.stringify(page)).toString('base64') };
+      },
+    );
   });
 }
 
 async function loadPages(store: StateStore, where: Where, numbers: ReadonlySet<number>): Promise<Map<number, Page>> {
   const partition = repositoryKey(where.organisation, where.repository);
-  const keys = [...numbers].map((number) => ({ number, sort: sortKeys.closurePage(selectorKey(where.selector), number) }));
+  const keys = [...numbers].map((number) => ({
+    number,
+    sort: sortKeys.closurePage(selectorKey(where.selector), number),
+  }));
   const rows = await store.getMany<{ packed: string }>(keys.map(({ sort }) => ({ partition, sort })));
   const bySort = new Map(rows.map((row) => [row.sort, row.value.packed]));
   const loaded = new Map<number, Page>();
@@ -127,6 +143,8 @@ function nullPage(): Page {
 }
 
 function unpack(packed: string): Page {
-  const parsed = JSON.parse(gunzipSync(Buffer.from(packed, 'base64'), { maxOutputLength: 64 * 1024 * 1024 }).toString()) as Page;
+  const parsed = JSON.parse(
+    gunzipSync(Buffer.from(packed, 'base64'), { maxOutputLength: 64 * 1024 * 1024 }).toString(),
+  ) as Page;
   return Object.assign(nullPage(), parsed);
 }

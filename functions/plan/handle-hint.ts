@@ -17,7 +17,10 @@ export function createPlanHandler(deps: PlanDeps): (hint: Hint) => Promise<void>
     const { organisation } = hint;
     const repository = await getRepository(deps.store, organisation, hint.repository);
     if (repository === undefined) {
-      deps.log.warn({ organisation, repository: hint.repository, trace: hint.trace }, 'hint for a repository that is not registered');
+      deps.log.warn(
+        { organisation, repository: hint.repository, trace: hint.trace },
+        'hint for a repository that is not registered',
+      );
       return;
     }
     const ticket = await takeTicket(deps.store, organisation);
@@ -74,7 +77,8 @@ async function planSelector(deps: PlanDeps, plan: SelectorPlan): Promise<void> {
     at: { repository: where.repository, selector: where.selector, tree },
     candidates: [...candidates],
   });
-  if (claim.outcome === 'claimed' || claim.outcome === 'first') await settleCommit(deps.store, where, plan.ticket, commit);
+  if (claim.outcome === 'claimed' || claim.outcome === 'first')
+    await settleCommit(deps.store, where, plan.ticket, commit);
   deps.metrics.observe('plan_seconds', (deps.clock.monotonic() - started) / 1000);
   deps.log.info(
     { ...where, commit, ticket: plan.ticket, candidates: candidates.size, ...planned, trace: plan.hint.trace },
@@ -115,7 +119,10 @@ async function noteTrouble(deps: PlanDeps, plan: SelectorPlan, error: unknown): 
   const continues = failures === 1 || plan.hint.reason === 'retry' || plan.asked.size > 0;
   if (!continues) return;
   const again: Hint = { ...plan.hint, reason: 'retry', at: isoNow(deps) };
-  await deps.hints.send([JSON.stringify(again)], { delaySeconds: Math.min(300, 5 * 2 ** Math.min(failures - 1, 6)), group: organisation });
+  await deps.hints.send([JSON.stringify(again)], {
+    delaySeconds: Math.min(300, 5 * 2 ** Math.min(failures - 1, 6)),
+    group: organisation,
+  });
 }
 
 function isoNow(deps: PlanDeps): string {

@@ -19,11 +19,20 @@ export interface HeadRef {
   error?: { code: string; message: string; since: string; failures: number };
 }
 
-export async function readHeadRef(store: StateStore, organisation: string, repository: string, selector: string): Promise<Row<HeadRef> | undefined> {
+export async function readHeadRef(
+  store: StateStore,
+  organisation: string,
+  repository: string,
+  selector: string,
+): Promise<Row<HeadRef> | undefined> {
   return store.get<HeadRef>(repositoryKey(organisation, repository), sortKeys.headRef(selectorKey(selector)));
 }
 
-export async function listHeadRefs(store: StateStore, organisation: string, repository: string): Promise<Row<HeadRef>[]> {
+export async function listHeadRefs(
+  store: StateStore,
+  organisation: string,
+  repository: string,
+): Promise<Row<HeadRef>[]> {
   return (await store.query<HeadRef>(repositoryKey(organisation, repository), { prefix: 'HEADREF#', limit: 500 })).rows;
 }
 
@@ -48,7 +57,8 @@ export async function claimCommit(
     const row = await store.get<HeadRef>(partition, sort);
     if (row === undefined) {
       const first: HeadRef = { selector: where.selector, commit, settled: commit, open: [], seenAt: now };
-      if (await store.put({ partition, sort, revision: ticket, value: first }, { absent: true })) return { outcome: 'first' };
+      if (await store.put({ partition, sort, revision: ticket, value: first }, { absent: true }))
+        return { outcome: 'first' };
       continue;
     }
     if (row.revision >= ticket) return { outcome: 'superseded' };
@@ -63,7 +73,9 @@ export async function claimCommit(
       seenAt: now,
     };
     if (!(await store.put({ partition, sort, revision: ticket, value: next }, { revision: row.revision }))) continue;
-    return moved ? { outcome: 'claimed', from: [...new Set([settled, ...open])].filter((from) => from !== commit) } : { outcome: 'unmoved' };
+    return moved
+      ? { outcome: 'claimed', from: [...new Set([settled, ...open])].filter((from) => from !== commit) }
+      : { outcome: 'unmoved' };
   }
 }
 
@@ -78,7 +90,10 @@ export async function settleCommit(
   const sort = sortKeys.headRef(selectorKey(where.selector));
   const row = await store.get<HeadRef>(partition, sort);
   if (row === undefined || row.revision !== ticket) return;
-  await store.put({ partition, sort, revision: ticket, value: { ...row.value, settled: commit, open: [] } }, { revision: ticket });
+  await store.put(
+    { partition, sort, revision: ticket, value: { ...row.value, settled: commit, open: [] } },
+    { revision: ticket },
+  );
 }
 
 /** Remembers why a selector could not be read. Returns how many times in a row that has happened. */

@@ -70,7 +70,10 @@ const batchSize = 100;
  * For each candidate: find its closure, take its digest, and ask for a render if the digest is new. A candidate whose
  * inputs are as they were costs one write, which keeps slower, older jobs from publishing over it (INV-05).
  */
-export async function planApplications(deps: PlanDeps, request: PlanRequest): Promise<{ renders: number; reused: number; unchanged: number; failed: number }> {
+export async function planApplications(
+  deps: PlanDeps,
+  request: PlanRequest,
+): Promise<{ renders: number; reused: number; unchanged: number; failed: number }> {
   const counts = { renders: 0, reused: 0, unchanged: 0, failed: 0 };
   const context = await createContext(deps, request);
   for (let start = 0; start < request.candidates.length; start += batchSize) {
@@ -111,12 +114,19 @@ async function createContext(deps: PlanDeps, request: PlanRequest): Promise<Cont
 async function loadCandidates(context: Context, ids: string[]): Promise<Planned[]> {
   const { store } = context.deps;
   const { organisation } = context.request;
-  const specs = await store.getMany<Application>(ids.map((id) => ({ partition: applicationKey(organisation, id), sort: sortKeys.spec })));
+  const specs = await store.getMany<Application>(
+    ids.map((id) => ({ partition: applicationKey(organisation, id), sort: sortKeys.spec })),
+  );
   const usable = specs.filter((row) => row.value.invalid === undefined && row.value.deleting === undefined);
   const heads = await store.getMany<Head>(
-    usable.map((row) => ({ partition: clusterKey(organisation, row.value.cluster), sort: sortKeys.assignment(row.value.id) })),
+    usable.map((row) => ({
+      partition: clusterKey(organisation, row.value.cluster),
+      sort: sortKeys.assignment(row.value.id),
+    })),
   );
-  const closures = await store.getMany<ClosureRow>(usable.map((row) => ({ partition: row.partition, sort: sortKeys.closure })));
+  const closures = await store.getMany<ClosureRow>(
+    usable.map((row) => ({ partition: row.partition, sort: sortKeys.closure })),
+  );
   const headOf = new Map(heads.map((row) => [`${row.partition} ${row.value.application}`, row]));
   const closureOf = new Map(closures.map((row) => [row.partition, row]));
   return usable.map((row) => ({
@@ -148,7 +158,10 @@ async function walk(context: Context, batch: Planned[]): Promise<void> {
   const byTree = Map.groupBy(wanted, (item) => item.tree);
   for (const [tree, items] of byTree) {
     const requests = await Promise.all(
-      items.map(async ({ planned, source }) => ({ source, context: await closureContext(context, planned.application) })),
+      items.map(async ({ planned, source }) => ({
+        source,
+        context: await closureContext(context, planned.application),
+      })),
     );
     const found = await findClosures(tree, requests);
     for (const [position, outcome] of found.entries()) {
@@ -195,7 +208,11 @@ async function raiseFence(context: Context, planned: Planned): Promise<boolean> 
   return context.deps.store.put(raised, { revision: head.revision });
 }
 
-async function sendJobs(context: Context, changed: Planned[], counts: { renders: number; reused: number; failed: number }): Promise<void> {
+async function sendJobs(
+  context: Context,
+  changed: Planned[],
+  counts: { renders: number; reused: number; failed: number },
+): Promise<void> {
   const { deps, request } = context;
   const outputs = await deps.store.getMany<{ output: string; warnings: string[] }>(
     changed
@@ -203,26 +220,34 @@ async function sendJobs(context: Context, changed: Planned[], counts: { renders:
       .map((planned) => ({ partition: inputsKey(request.organisation), sort: sortKeys.output(planned.renderDigest) })),
   );
   const outputOf = new Map(outputs.map((row) => [row.sort, row.value]));
-  const toRender = changed.filter((planned) => planned.failure === undefined && !outputOf.has(sortKeys.output(planned.renderDigest)));
+  const toRender = changed.filter(
+    (planned) => planned.failure === undefined && !outputOf.has(sortKeys.output(planned.renderDigest)),
+  );
   await fetchBlobs(toRender);
   await inParallel(changed, 16, async (planned) => {
     const base = await jobBase(context, planned);
     if (planned.failure) {
       counts.failed += 1;
       const result = { status: 'failed' as const, code: planned.failure.code, message: explain(planned.failure) };
-      await deps.publishJobs.send([JSON.stringify({ ...base, result } satisfies PublishJob)], { group: request.organisation });
+      await deps.publishJobs.send([JSON.stringify({ ...base, result } satisfies PublishJob)], {
+        group: request.organisation,
+      });
       return;
     }
     const cached = outputOf.get(sortKeys.output(planned.renderDigest));
     if (cached && (await deps.chunks.read(request.organisation, cached.output)) !== undefined) {
       counts.reused += 1;
       const result = { status: 'rendered' as const, output: cached.output, warnings: cached.warnings };
-      await deps.publishJobs.send([JSON.stringify({ ...base, result } satisfies PublishJob)], { group: request.organisation });
+      await deps.publishJobs.send([JSON.stringify({ ...base, result } satisfies PublishJob)], {
+        group: request.organisation,
+      });
       return;
     }
     counts.renders += 1;
     const { intent, ...rest } = base;
-    const bundles = await Promise.all(planned.closures.map((closure, index) => bundleOf(planned.trees[index] as GitTree, closure)));
+    const bundles = await Promise.all(
+      planned.closures.map((closure, index) => bundleOf(planned.trees[index] as GitTree, closure)),
+    );
     const bundle = await deps.chunks.write(request.organisation, packBundles(bundles));
     const job: RenderJob = { ...rest, bundle, publish: intent };
     await deps.renderJobs.send([JSON.stringify(job)], { group: request.organisation });
@@ -265,7 +290,10 @@ async function jobBase(context: Context, planned: Planned) {
 }
 
 /** A dependency that this same plan changes must be applied at our ticket; others as they are published now. */
-async function dependencies(context: Context, application: Application): Promise<{ application: string; generation: number }[]> {
+async function dependencies(
+  context: Context,
+  application: Application,
+): Promise<{ application: string; generation: number }[]> {
   const { store } = context.deps;
   const partition = clusterKey(context.request.organisation, application.cluster);
   return Promise.all(
@@ -279,16 +307,27 @@ async function dependencies(context: Context, application: Application): Promise
 
 async function recordClosures(context: Context, batch: Planned[]): Promise<void> {
   const { deps, request } = context;
-  const changesBySelector = new Map<string, { where: { organisation: string; repository: string; selector: string }; changes: Parameters<typeof updateIndex>[2][number][] }>();
+  const changesBySelector = new Map<
+    string,
+    {
+      where: { organisation: string; repository: string; selector: string };
+      changes: Parameters<typeof updateIndex>[2][number][];
+    }
+  >();
   await inParallel(batch, 16, async (planned) => {
     const before = planned.closureRow?.value;
     const listed = planned.failure === undefined ? listingsOf(planned) : fallbackListings(planned);
     const next: ClosureRow = { specRevision: planned.specRevision, inputDigest: '', listed };
     if (before !== undefined && canonicalJson(before) === canonicalJson(next)) return;
-    for (const key of new Set([...(before?.listed ?? []), ...listed].map((item) => `${item.repository} ${item.selector}`))) {
+    for (const key of new Set(
+      [...(before?.listed ?? []), ...listed].map((item) => `${item.repository} ${item.selector}`),
+    )) {
       const is = (item: ClosureRow['listed'][number]) => `${item.repository} ${item.selector}` === key;
       const [repository = '', ...selector] = key.split(' ');
-      const entry = changesBySelector.get(key) ?? { where: { organisation: request.organisation, repository, selector: selector.join(' ') }, changes: [] };
+      const entry = changesBySelector.get(key) ?? {
+        where: { organisation: request.organisation, repository, selector: selector.join(' ') },
+        changes: [],
+      };
       entry.changes.push({
         application: planned.application.id,
         before: before?.listed.find(is)?.folders ?? [],
@@ -307,11 +346,14 @@ function listingsOf(planned: Planned): ClosureRow['listed'] {
     const closure = planned.closures[index];
     const folders = new Map<string, boolean>();
     for (const file of closure?.files ?? []) folders.set(file.path.split('/').slice(0, -1).join('/'), false);
-    for (const folder of closure?.folders ?? []) folders.set(folder.path, folder.recursive || folders.get(folder.path) === true);
+    for (const folder of closure?.folders ?? [])
+      folders.set(folder.path, folder.recursive || folders.get(folder.path) === true);
     return {
       repository: source.repository,
       selector: normaliseSelector(source.revision),
-      folders: [...folders].map(([path, recursive]) => ({ path, recursive })).sort((a, b) => (a.path < b.path ? -1 : 1)),
+      folders: [...folders]
+        .map(([path, recursive]) => ({ path, recursive }))
+        .sort((a, b) => (a.path < b.path ? -1 : 1)),
     };
   });
 }
@@ -321,7 +363,8 @@ function fallbackListings(planned: Planned): ClosureRow['listed'] {
   const known = planned.closureRow?.value.listed ?? [];
   return planned.application.sources.map((source) => {
     const selector = normaliseSelector(source.revision);
-    const before = known.find((item) => item.repository === source.repository && item.selector === selector)?.folders ?? [];
+    const before =
+      known.find((item) => item.repository === source.repository && item.selector === selector)?.folders ?? [];
     const own: FolderListing = { path: source.path, recursive: true };
     const parent: FolderListing = { path: source.path.split('/').slice(0, -1).join('/'), recursive: false };
     const folders = new Map([...before, parent, own].map((folder) => [folder.path, folder] as const));
@@ -371,7 +414,9 @@ function clusterOf(context: Context, id: string): Promise<Cluster | undefined> {
 function projectDigest(context: Context, name: string): Promise<string> {
   const known =
     context.projects.get(name) ??
-    getProject(context.deps.store, context.request.organisation, name).then((project) => digestOf([canonicalJson(project ?? null)]));
+    getProject(context.deps.store, context.request.organisation, name).then((project) =>
+      digestOf([canonicalJson(project ?? null)]),
+    );
   context.projects.set(name, known);
   return known;
 }

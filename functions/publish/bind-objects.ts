@@ -42,10 +42,14 @@ export function bindObjects(
       continue;
     }
     const id = idOf(object);
-    const namespaced = isNamespaced(id, cluster.capabilities, scopes) ?? (id.namespace !== '' || application.destinationNamespace !== '');
+    const namespaced =
+      isNamespaced(id, cluster.capabilities, scopes) ??
+      (id.namespace !== '' || application.destinationNamespace !== '');
     const placed: ObjectId = { ...id, namespace: namespaced ? id.namespace || application.destinationNamespace : '' };
     if (namespaced && placed.namespace === '') {
-      violations.push(`${describeId(placed)}: it has no namespace and the application names none (set spec.destination.namespace, or metadata.namespace)`);
+      violations.push(
+        `${describeId(placed)}: it has no namespace and the application names none (set spec.destination.namespace, or metadata.namespace)`,
+      );
       continue;
     }
     const violation = objectViolation(project, application.cluster, servers, placed, namespaced);
@@ -71,14 +75,20 @@ export function bindObjects(
   return bound;
 }
 
-function marksOf(application: Application, id: ObjectId): { labels: Record<string, string>; annotations: Record<string, string> } {
+function marksOf(
+  application: Application,
+  id: ObjectId,
+): { labels: Record<string, string>; annotations: Record<string, string> } {
   const owner = { [ownerLabel]: ownerMark(application.id) };
   if (application.kind === 'Application') {
     const name = application.namespace === 'argocd' ? application.name : `${application.namespace}_${application.name}`;
     const namespace = id.namespace || application.destinationNamespace;
     const tracking = `${name}:${id.group}/${id.kind}:${namespace}/${id.name}`;
     // Argo CD marks no CRDs (argo-cd.md §2.3).
-    return { labels: owner, annotations: id.kind === 'CustomResourceDefinition' ? {} : { 'argocd.argoproj.io/tracking-id': tracking } };
+    return {
+      labels: owner,
+      annotations: id.kind === 'CustomResourceDefinition' ? {} : { 'argocd.argoproj.io/tracking-id': tracking },
+    };
   }
   return {
     labels: {

@@ -26,10 +26,19 @@ export function cutChunks(texts: readonly string[]): Uint8Array[] {
 }
 
 /** The content of a root: what a repeat takes over from an older one. */
-export type RootContent = Pick<SnapshotRoot, 'chunks' | 'objectCount' | 'totalBytes' | 'flags' | 'inputDigest' | 'revision' | 'commit'>;
+export type RootContent = Pick<
+  SnapshotRoot,
+  'chunks' | 'objectCount' | 'totalBytes' | 'flags' | 'inputDigest' | 'revision' | 'commit'
+>;
 
 /** Content of a fresh render. */
-export function contentOf(job: PublishJob, texts: readonly string[], chunks: readonly Uint8Array[], digests: string[], flags: SnapshotFlag[]): RootContent {
+export function contentOf(
+  job: PublishJob,
+  texts: readonly string[],
+  chunks: readonly Uint8Array[],
+  digests: string[],
+  flags: SnapshotFlag[],
+): RootContent {
   return {
     chunks: digests,
     objectCount: texts.length,
@@ -42,7 +51,12 @@ export function contentOf(job: PublishJob, texts: readonly string[], chunks: rea
 }
 
 /** The root of one generation; everything but the content comes from the publisher's own record (INV-09). */
-export function buildRoot(organisation: string, application: Application, job: PublishJob, content: RootContent): SnapshotRoot {
+export function buildRoot(
+  organisation: string,
+  application: Application,
+  job: PublishJob,
+  content: RootContent,
+): SnapshotRoot {
   const repeat = job.result.status === 'repeat' ? job.result : undefined;
   return {
     format: 1,

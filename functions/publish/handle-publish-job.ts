@@ -74,23 +74,44 @@ interface Published {
 }
 
 async function publish(deps: PublishDeps, job: PublishJob, application: Application): Promise<Published | undefined> {
-  const fresh = job.result.status === 'rendered' ? await renderedContent(deps, job, application, job.result) : undefined;
+  const fresh =
+    job.result.status === 'rendered' ? await renderedContent(deps, job, application, job.result) : undefined;
   const content = fresh?.content ?? (await repeatedContent(deps, job, application));
   const root = buildRoot(job.organisation, application, job, content);
   if (!(await moveHead(deps, root))) {
-    deps.log.info({ application: application.id, generation: job.generation, trace: job.trace }, 'superseded by a later ticket');
+    deps.log.info(
+      { application: application.id, generation: job.generation, trace: job.trace },
+      'superseded by a later ticket',
+    );
     return undefined;
   }
   deps.log.info(
-    { application: application.id, generation: job.generation, revision: content.revision, objects: content.objectCount, trace: job.trace },
+    {
+      application: application.id,
+      generation: job.generation,
+      revision: content.revision,
+      objects: content.objectCount,
+      trace: job.trace,
+    },
     'published',
   );
-  return { root, content, warnings: fresh?.warnings ?? [], ...(fresh === undefined ? {} : { declared: fresh.declared }) };
+  return {
+    root,
+    content,
+    warnings: fresh?.warnings ?? [],
+    ...(fresh === undefined ? {} : { declared: fresh.declared }),
+  };
 }
 
-async function renderedContent(deps: PublishDeps, job: PublishJob, application: Application, result: Extract<PublishJob['result'], { status: 'rendered' }>) {
+async function renderedContent(
+  deps: PublishDeps,
+  job: PublishJob,
+  application: Application,
+  result: Extract<PublishJob['result'], { status: 'rendered' }>,
+) {
   const output = await deps.inputs.read(job.organisation, result.output);
-  if (output === undefined) throw new HawserError('snapshot-invalid', `render output ${result.output} is gone`, { retry: 'later' });
+  if (output === undefined)
+    throw new HawserError('snapshot-invalid', `render output ${result.output} is gone`, { retry: 'later' });
   const project = await requireProject(deps, job.organisation, application);
   const cluster = await getCluster(deps.store, job.organisation, application.cluster);
   if (cluster === undefined) throw new HawserError('not-found', `cluster ${application.cluster} is not registered`);
@@ -98,7 +119,9 @@ async function renderedContent(deps: PublishDeps, job: PublishJob, application: 
   const lines = splitLines(output);
   const bound = bindObjects(lines, { application, project, cluster, servers });
   const chunks = cutChunks(bound.texts);
-  const digests = await Promise.all(chunks.map((chunk) => deps.snapshots.write(job.organisation, application.cluster, chunk)));
+  const digests = await Promise.all(
+    chunks.map((chunk) => deps.snapshots.write(job.organisation, application.cluster, chunk)),
+  );
   const warnings = [...result.warnings, ...bound.warnings];
   await deps.store.putMany([
     {
@@ -116,9 +139,14 @@ async function renderedContent(deps: PublishDeps, job: PublishJob, application: 
 async function repeatedContent(deps: PublishDeps, job: PublishJob, application: Application): Promise<RootContent> {
   const of = job.result.status === 'repeat' ? job.result.of : undefined;
   if (of !== undefined) {
-    const row = await deps.store.get<StoredHistory>(applicationKey(job.organisation, application.id), sortKeys.history(of));
+    const row = await deps.store.get<StoredHistory>(
+      applicationKey(job.organisation, application.id),
+      sortKeys.history(of),
+    );
     if (row === undefined) {
-      throw new HawserError('not-found', `application ${application.id} has no generation ${of} in its history`, { hint: 'See `hawser history`.' });
+      throw new HawserError('not-found', `application ${application.id} has no generation ${of} in its history`, {
+        hint: 'See `hawser history`.',
+      });
     }
     return row.value.content;
   }
@@ -128,12 +156,22 @@ async function repeatedContent(deps: PublishDeps, job: PublishJob, application: 
   if (job.result.status === 'repeat' && job.result.deletion !== undefined) {
     return { chunks: [], objectCount: 0, totalBytes: 0, flags: [], inputDigest: '', revision: '' };
   }
-  throw new HawserError('conflict', `application ${application.id} has no snapshot yet: its source could not be read or rendered`, {
-    hint: 'See its conditions with `hawser get application`.',
-  });
+  throw new HawserError(
+    'conflict',
+    `application ${application.id} has no snapshot yet: its source could not be read or rendered`,
+    {
+      hint: 'See its conditions with `hawser get application`.',
+    },
+  );
 }
 
-async function recordPublished(deps: PublishDeps, job: PublishJob, application: Application, published: Published, now: string): Promise<void> {
+async function recordPublished(
+  deps: PublishDeps,
+  job: PublishJob,
+  application: Application,
+  published: Published,
+  now: string,
+): Promise<void> {
   const { root, content } = published;
   const desired = {
     generation: root.generation,
@@ -165,31 +203,63 @@ async function recordPublished(deps: PublishDeps, job: PublishJob, application: 
     ...(rollbackOf === undefined ? {} : { rollbackOf }),
   };
   const partition = applicationKey(job.organisation, application.id);
-  const warnings = published.warnings.map((message) => condition('RepeatedResourceWarning', message.replace(/^RepeatedResourceWarning: /, ''), now));
+  const warnings = published.warnings.map((message) =>
+    condition('RepeatedResourceWarning', message.replace(/^RepeatedResourceWarning: /, ''), now),
+  );
   await Promise.all([
     root.sync === undefined && root.deletion === undefined
-      ? deps.store.putMany([{ partition, sort: sortKeys.history(root.generation), revision: root.generation, value: history }])
+      ? deps.store.putMany([
+          { partition, sort: sortKeys.history(root.generation), revision: root.generation, value: history },
+        ])
       : Promise.resolve(),
     updateStatus(deps, job.organisation, application, now, (status) =>
-      (status.desired?.generation ?? 0) > root.generation ? undefined : { ...status, desired, sourceConditions: warnings },
+      (status.desired?.generation ?? 0) > root.generation
+        ? undefined
+        : { ...status, desired, sourceConditions: warnings },
     ),
     writeEvents(deps.store, job.organisation, application.id, [publishedEvent(job, root, now)]),
   ]);
 }
 
 function publishedEvent(job: PublishJob, root: SnapshotRoot, now: string): ApplicationEvent {
-  const base = { at: now, type: 'Normal' as const, generation: root.generation, revision: root.revision, by: job.intent.initiatedBy };
+  const base = {
+    at: now,
+    type: 'Normal' as const,
+    generation: root.generation,
+    revision: root.revision,
+    by: job.intent.initiatedBy,
+  };
   const short = root.revision.slice(0, 8);
-  if (root.deletion) return { ...base, reason: 'DeletionOrdered', message: `deletion ordered by ${root.deletion.by} (${root.deletion.cascade})` };
+  if (root.deletion)
+    return {
+      ...base,
+      reason: 'DeletionOrdered',
+      message: `deletion ordered by ${root.deletion.by} (${root.deletion.cascade})`,
+    };
   if (root.sync) return { ...base, reason: 'SyncRequested', message: `sync of ${short} asked for by ${root.sync.by}` };
   if (job.result.status === 'repeat' && job.result.of !== undefined) {
-    return { ...base, reason: 'RolledBack', message: `generation ${job.result.of} (${short}) is desired again, by ${job.intent.initiatedBy}` };
+    return {
+      ...base,
+      reason: 'RolledBack',
+      message: `generation ${job.result.of} (${short}) is desired again, by ${job.intent.initiatedBy}`,
+    };
   }
   const subject = root.commit?.message.split('\n')[0] ?? '';
-  return { ...base, reason: 'Published', message: `snapshot of ${short} with ${root.objectCount} objects${subject === '' ? '' : `: ${subject}`}` };
+  return {
+    ...base,
+    reason: 'Published',
+    message: `snapshot of ${short} with ${root.objectCount} objects${subject === '' ? '' : `: ${subject}`}`,
+  };
 }
 
-async function showFailure(deps: PublishDeps, job: PublishJob, application: Application, type: ConditionType, message: string, now: string): Promise<void> {
+async function showFailure(
+  deps: PublishDeps,
+  job: PublishJob,
+  application: Application,
+  type: ConditionType,
+  message: string,
+  now: string,
+): Promise<void> {
   let shown = false;
   await updateStatus(deps, job.organisation, application, now, (status) => {
     // An older job's failure says nothing about what is desired by now.
@@ -198,7 +268,14 @@ async function showFailure(deps: PublishDeps, job: PublishJob, application: Appl
     return { ...status, sourceConditions: [condition(type, message, now)] };
   });
   if (!shown) return;
-  const event: ApplicationEvent = { at: now, type: 'Warning', reason: type, message: message.slice(0, 4000), revision: job.intent.revision, generation: job.generation };
+  const event: ApplicationEvent = {
+    at: now,
+    type: 'Warning',
+    reason: type,
+    message: message.slice(0, 4000),
+    revision: job.intent.revision,
+    generation: job.generation,
+  };
   await writeEvents(deps.store, job.organisation, application.id, [event]);
   deps.metrics.count('publish_failures_total', { type });
 }
@@ -206,7 +283,9 @@ async function showFailure(deps: PublishDeps, job: PublishJob, application: Appl
 async function requireProject(deps: PublishDeps, organisation: string, application: Application): Promise<Project> {
   const project = await getProject(deps.store, organisation, application.project);
   if (project) return project;
-  throw new HawserError('not-permitted', `project ${application.project} does not exist any more`, { hint: 'Apply its AppProject.' });
+  throw new HawserError('not-permitted', `project ${application.project} does not exist any more`, {
+    hint: 'Apply its AppProject.',
+  });
 }
 
 /** Trouble with permission or the declaration is InvalidSpecError in Argo CD, all else about sources ComparisonError. */

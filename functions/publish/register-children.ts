@@ -21,7 +21,12 @@ interface Children {
  * complete snapshot no longer declares, where its policy prunes. An application that is not automated declares only
  * when somebody syncs it, as in Argo CD.
  */
-export async function registerChildren(deps: PublishDeps, job: PublishJob, parent: Application, objects: JsonObject[]): Promise<void> {
+export async function registerChildren(
+  deps: PublishDeps,
+  job: PublishJob,
+  parent: Application,
+  objects: JsonObject[],
+): Promise<void> {
   const partition = applicationKey(job.organisation, parent.id);
   const row = await deps.store.get<Children>(partition, sortKeys.children);
   if (objects.length === 0 && row === undefined) return;
@@ -39,14 +44,24 @@ export async function registerChildren(deps: PublishDeps, job: PublishJob, paren
   const declared = [...new Set(items.flatMap((item) => (item.application === undefined ? [] : [item.application])))];
   const refused = items.filter((item) => item.action === 'refused');
   const gone = (row?.value.applications ?? []).filter((id) => !declared.includes(id));
-  const held = parent.policy.prune && refused.length === 0 ? await deleteGone(deps, job, parent, gone, declared.length) : gone;
+  const held =
+    parent.policy.prune && refused.length === 0 ? await deleteGone(deps, job, parent, gone, declared.length) : gone;
   await deps.store.put(
-    { partition, sort: sortKeys.children, revision: job.generation, value: { generation: job.generation, applications: [...declared, ...held] } },
+    {
+      partition,
+      sort: sortKeys.children,
+      revision: job.generation,
+      value: { generation: job.generation, applications: [...declared, ...held] },
+    },
     { revisionBelow: job.generation },
   );
   const now = new Date(deps.clock.now()).toISOString();
   const conditions = [
-    ...refused.map((item): Condition => ({ type: 'SyncError', message: `${item.kind} ${item.name}: ${item.message ?? 'refused'}`, lastTransitionTime: now })),
+    ...refused.map((item): Condition => ({
+      type: 'SyncError',
+      message: `${item.kind} ${item.name}: ${item.message ?? 'refused'}`,
+      lastTransitionTime: now,
+    })),
     ...(parent.policy.prune && held.length > 0
       ? [{ type: 'NeedsConfirmation', message: shrinkMessage(held), lastTransitionTime: now } satisfies Condition]
       : []),
@@ -54,14 +69,25 @@ export async function registerChildren(deps: PublishDeps, job: PublishJob, paren
   if (conditions.length === 0) return;
   await updateStatus(deps, job.organisation, parent, now, (status) => ({
     ...status,
-    sourceConditions: [...status.sourceConditions.filter((known) => !conditions.some((one) => one.message === known.message)), ...conditions],
+    sourceConditions: [
+      ...status.sourceConditions.filter((known) => !conditions.some((one) => one.message === known.message)),
+      ...conditions,
+    ],
   }));
 }
 
 /** Orders the deletions unless they are too many at once (G-02, G-03); returns those that stay. */
-async function deleteGone(deps: PublishDeps, job: PublishJob, parent: Application, gone: string[], remaining: number): Promise<string[]> {
+async function deleteGone(
+  deps: PublishDeps,
+  job: PublishJob,
+  parent: Application,
+  gone: string[],
+  remaining: number,
+): Promise<string[]> {
   const total = gone.length + remaining;
-  const tooMany = gone.length > Math.max(5, Math.floor(total * 0.2)) || (remaining === 0 && gone.length > 0 && !parent.policy.allowEmpty);
+  const tooMany =
+    gone.length > Math.max(5, Math.floor(total * 0.2)) ||
+    (remaining === 0 && gone.length > 0 && !parent.policy.allowEmpty);
   if (tooMany) return gone;
   await inParallel(gone, 8, async (id) => {
     const child = await getApplication(deps.store, job.organisation, id);

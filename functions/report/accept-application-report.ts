@@ -1,5 +1,13 @@
 import type { Application } from '#shared/domain/application.ts';
-import type { ApplicationEvent, ApplicationStatus, Condition, Drift, Health, Operation, ResourceStatus } from '#shared/domain/status.ts';
+import type {
+  ApplicationEvent,
+  ApplicationStatus,
+  Condition,
+  Drift,
+  Health,
+  Operation,
+  ResourceStatus,
+} from '#shared/domain/status.ts';
 import type { ApplicationReport, ReceivedReport } from '#shared/messages/agent-report.ts';
 import { forgetApplication } from '#shared/state/delete-application.ts';
 import { writeEvents } from '#shared/state/events.ts';
@@ -31,7 +39,8 @@ export async function acceptApplicationReport(
     accepted = last === undefined || epoch > last.epoch || (epoch === last.epoch && sequence > last.sequence);
     if (!accepted) return undefined;
     const operation = report.operation as Operation | undefined;
-    deployed = operation?.phase === 'Succeeded' && status.operation?.finishedAt !== operation.finishedAt ? operation : undefined;
+    deployed =
+      operation?.phase === 'Succeeded' && status.operation?.finishedAt !== operation.finishedAt ? operation : undefined;
     const sameHealth = status.health.status === report.health.status;
     const { hold: _hold, ...rest } = status;
     return {
@@ -61,13 +70,24 @@ export function mergeDrift(before: readonly Drift[], reported: readonly Drift[])
   for (const drift of before) if (drift.correctedAt !== undefined) merged.set(keyOf(drift), drift);
   for (const drift of reported) merged.set(keyOf(drift), drift);
   const all = [...merged.values()].sort((a, b) => (a.seenAt < b.seenAt ? 1 : -1));
-  return [...all.filter((drift) => drift.correctedAt === undefined), ...all.filter((drift) => drift.correctedAt !== undefined).slice(0, driftsKept)];
+  return [
+    ...all.filter((drift) => drift.correctedAt === undefined),
+    ...all.filter((drift) => drift.correctedAt !== undefined).slice(0, driftsKept),
+  ];
 }
 
-async function noteDeployed(deps: ReportDeps, organisation: string, application: Application, operation: Operation, at: string): Promise<void> {
+async function noteDeployed(
+  deps: ReportDeps,
+  organisation: string,
+  application: Application,
+  operation: Operation,
+  at: string,
+): Promise<void> {
   const partition = applicationKey(organisation, application.id);
   await updateRow<{ deployedAt?: string }>(deps.store, partition, sortKeys.history(operation.generation), (value) =>
-    value === undefined || value.deployedAt !== undefined ? undefined : { ...value, deployedAt: operation.finishedAt ?? at },
+    value === undefined || value.deployedAt !== undefined
+      ? undefined
+      : { ...value, deployedAt: operation.finishedAt ?? at },
   );
 }
 

@@ -41,7 +41,9 @@ export function createReportHandler(deps: ReportDeps): (received: ReceivedReport
   return async function handleReport(received) {
     const { organisation, cluster, report } = received;
     const ids = report.applications.map((application) => application.application);
-    const applications = new Map((await getApplications(deps.store, organisation, ids)).map((application) => [application.id, application]));
+    const applications = new Map(
+      (await getApplications(deps.store, organisation, ids)).map((application) => [application.id, application]),
+    );
     await inParallel(report.applications, 16, async (one) => {
       const application = applications.get(one.application);
       // An agent speaks only for applications of its own cluster (INV-34).
@@ -70,7 +72,11 @@ async function noteHeartbeat(deps: ReportDeps, received: ReceivedReport): Promis
 }
 
 /** The heartbeat row after one more report; undefined for reports of an epoch that is over. Pure. */
-export function nextSeen(before: StoredSeen | undefined, report: ReceivedReport['report'], receivedAt: string): StoredSeen | undefined {
+export function nextSeen(
+  before: StoredSeen | undefined,
+  report: ReceivedReport['report'],
+  receivedAt: string,
+): StoredSeen | undefined {
   if (before !== undefined && report.epoch < before.epoch) return undefined;
   const same = before !== undefined && before.epoch === report.epoch;
   const highest = same ? before.sequence : report.sequence - 1;
@@ -79,21 +85,22 @@ export function nextSeen(before: StoredSeen | undefined, report: ReceivedReport[
   const missing = [...(same ? before.missing : []), ...skipped].filter((number) => number !== report.sequence);
   const isHeartbeat = report.applications.length === 0;
   const newer = report.sequence > highest;
-  const latest = newer || before === undefined
-    ? {
-        agentVersion: report.agentVersion,
-        version: report.version,
-        applications: report.heartbeat.applications,
-        objects: report.heartbeat.objects,
-        memoryBytes: report.heartbeat.memoryBytes,
-      }
-    : {
-        agentVersion: before.agentVersion,
-        version: before.version,
-        applications: before.applications,
-        objects: before.objects,
-        memoryBytes: before.memoryBytes,
-      };
+  const latest =
+    newer || before === undefined
+      ? {
+          agentVersion: report.agentVersion,
+          version: report.version,
+          applications: report.heartbeat.applications,
+          objects: report.heartbeat.objects,
+          memoryBytes: report.heartbeat.memoryBytes,
+        }
+      : {
+          agentVersion: before.agentVersion,
+          version: before.version,
+          applications: before.applications,
+          objects: before.objects,
+          memoryBytes: before.memoryBytes,
+        };
   return {
     at: receivedAt,
     epoch: report.epoch,
@@ -105,7 +112,11 @@ export function nextSeen(before: StoredSeen | undefined, report: ReceivedReport[
 }
 
 /** What a cluster serves has changed: charts of its applications may render differently (NT-162). */
-async function noteCapabilities(deps: ReportDeps, received: ReceivedReport, capabilities: NonNullable<Cluster['capabilities']>): Promise<void> {
+async function noteCapabilities(
+  deps: ReportDeps,
+  received: ReceivedReport,
+  capabilities: NonNullable<Cluster['capabilities']>,
+): Promise<void> {
   const { organisation, cluster } = received;
   let changed = false;
   let first = false;
@@ -116,7 +127,10 @@ async function noteCapabilities(deps: ReportDeps, received: ReceivedReport, capa
     return changed ? { ...value, capabilities } : undefined;
   });
   if (!changed) return;
-  deps.log.info({ organisation, cluster, kubernetes: capabilities.kubernetesVersion, kinds: capabilities.kinds.length }, 'cluster capabilities changed');
+  deps.log.info(
+    { organisation, cluster, kubernetes: capabilities.kubernetesVersion, kinds: capabilities.kinds.length },
+    'cluster capabilities changed',
+  );
   const toPlan = new Map<string, Set<string>>();
   const ids: string[] = [];
   for await (const row of eachRow<StoredSummary>(deps.store, organisationKey(organisation), 'APP#')) {

@@ -19,7 +19,10 @@ const outputMs = 8 * 24 * 3600_000;
  * than the history's time are looked at, so nothing that a publisher is just writing can be hit; reachability is read
  * after the candidates, so a chunk that became reachable again meanwhile stays.
  */
-export async function collectGarbage(deps: { store: StateStore; chunkStore: ChunkStore; clock: Clock }, organisation: string): Promise<number> {
+export async function collectGarbage(
+  deps: { store: StateStore; chunkStore: ChunkStore; clock: Clock },
+  organisation: string,
+): Promise<number> {
   const now = deps.clock.now();
   let removed = 0;
   for (const cluster of await listClusters(deps.store, organisation)) {
@@ -33,13 +36,23 @@ export async function collectGarbage(deps: { store: StateStore; chunkStore: Chun
 }
 
 /** Removes history rows past their time; returns every digest that a head or a remaining row names. */
-async function trimHistories(store: StateStore, organisation: string, cluster: string, now: number): Promise<Set<string>> {
+async function trimHistories(
+  store: StateStore,
+  organisation: string,
+  cluster: string,
+  now: number,
+): Promise<Set<string>> {
   const reachable = new Set<string>();
   for await (const summary of eachRow<StoredSummary>(store, organisationKey(organisation), 'APP#')) {
     if (summary.value.cluster !== cluster) continue;
     const partition = applicationKey(organisation, summary.value.id);
     const rows = [];
-    for await (const row of eachRow<{ publishedAt: string; content: { chunks: string[] } }>(store, partition, 'HISTORY#')) rows.push(row);
+    for await (const row of eachRow<{ publishedAt: string; content: { chunks: string[] } }>(
+      store,
+      partition,
+      'HISTORY#',
+    ))
+      rows.push(row);
     for (const [index, row] of rows.reverse().entries()) {
       const expired = index >= generationsKept && Date.parse(row.value.publishedAt) < now - historyMs;
       if (expired) await store.remove(partition, row.sort);
@@ -52,7 +65,11 @@ async function trimHistories(store: StateStore, organisation: string, cluster: s
   return reachable;
 }
 
-async function dropInputs(deps: { store: StateStore; chunkStore: ChunkStore }, organisation: string, now: number): Promise<number> {
+async function dropInputs(
+  deps: { store: StateStore; chunkStore: ChunkStore },
+  organisation: string,
+  now: number,
+): Promise<number> {
   const partition = inputsKey(organisation);
   const old = await chunksOlderThan(deps.chunkStore, partition, now - bundleMs);
   const outputs = new Set<string>();

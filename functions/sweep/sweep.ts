@@ -45,12 +45,19 @@ export async function sweep(deps: SweepDeps, organisation: string): Promise<{ po
     });
     if (!due) continue;
     const at = new Date(now).toISOString();
-    const hint: Hint = { organisation, repository: repository.id, reason: 'poll', trace: `poll-${repository.id}-${now}`, at };
+    const hint: Hint = {
+      organisation,
+      repository: repository.id,
+      reason: 'poll',
+      trace: `poll-${repository.id}-${now}`,
+      at,
+    };
     await deps.hints.send([JSON.stringify(hint)], { group: organisation });
     polled += 1;
   }
   // A silent agent sends nothing that could wake the pages: the sweep does.
-  for (const cluster of await listClusters(deps.store, organisation)) deps.bell.ring(`organisation:${organisation}`, `cluster:${cluster.id}`);
+  for (const cluster of await listClusters(deps.store, organisation))
+    deps.bell.ring(`organisation:${organisation}`, `cluster:${cluster.id}`);
   const removed = await collectWhenDue(deps, organisation, now);
   return { polled, removed };
 }

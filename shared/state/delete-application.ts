@@ -37,7 +37,10 @@ export async function orderDeletion(
     generation,
     inputDigest: '',
     intent: { revision: '', dependsOn: [], initiatedBy: order.by, renderDigest: '' },
-    result: { status: 'repeat', deletion: { cascade, by: order.by, at, until: new Date(deps.clock.now() + orderLifetimeMs).toISOString() } },
+    result: {
+      status: 'repeat',
+      deletion: { cascade, by: order.by, at, until: new Date(deps.clock.now() + orderLifetimeMs).toISOString() },
+    },
     trace: order.trace,
     at,
   };
@@ -56,11 +59,17 @@ export function declaredCascade(application: Application): Cascade {
   }
   const finalizers = Array.isArray(metadata['finalizers']) ? metadata['finalizers'].map(String) : [];
   if (finalizers.includes('resources-finalizer.argocd.argoproj.io/background')) return 'background';
-  return finalizers.some((finalizer) => finalizer.startsWith('resources-finalizer.argocd.argoproj.io')) ? 'foreground' : 'orphan';
+  return finalizers.some((finalizer) => finalizer.startsWith('resources-finalizer.argocd.argoproj.io'))
+    ? 'foreground'
+    : 'orphan';
 }
 
 /** Forgets an application whose deletion order has been carried out: every row of it, and its place in lists and indexes. */
-export async function forgetApplication(deps: { store: StateStore; bell: Bell }, organisation: string, application: Application): Promise<void> {
+export async function forgetApplication(
+  deps: { store: StateStore; bell: Bell },
+  organisation: string,
+  application: Application,
+): Promise<void> {
   const { store } = deps;
   await dropHead(store, organisation, application.cluster, application.id);
   const partition = applicationKey(organisation, application.id);

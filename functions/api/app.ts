@@ -1,0 +1,83 @@
+import { Hono } from 'hono';
+import { openAPIRouteHandler } from 'hono-openapi';
+import { httpStatusOf, HawserError, messageOf } from '#shared/errors.ts';
+import { problemOf } from '#shared/domain/problem.ts';
+import { requirePrincipal } from './auth.ts';
+import type { ApiDeps, ApiEnv } from './context.ts';
+import { agentRoutes } from './routes/agent.ts';
+import { applicationRoutes } from './routes/applications.ts';
+import { changeRoutes } from './routes/changes.ts';
+import { clusterRoutes } from './routes/clusters.ts';
+import { eventRoutes } from './routes/events.ts';
+import { objectRoutes } from './routes/objects.ts';
+import { pageRoutes } from './routes/page.ts';
+import { queueRoutes } from './routes/queues.ts';
+import { repositoryRoutes } from './routes/repositories.ts';
+import { sessionRoutes } from './routes/session.ts';
+import { streamRoutes } from './routes/stream.ts';
+
+/** Everything that is asked over HTTP, but for webhooks: `Request` in, `Response` out, whatever the platform. */
+export function createApiApp(deps: ApiDeps): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
+  app.use('*', securityHeaders());
+  app.onError((error, c) => {
+    const problem = problemOf(error, new URL(c.req.url).pathname);
+    if (problem.status >= 500) deps.log.error({ path: c.req.path, reason: messageOf(error) }, 'request failed');
+    const status = error instanceof HawserError ? httpStatusOf(error.code) : problem.status;
+    return c.json(problem, status as 400, { 'content-type': 'application/problem+json' });
+  });
+  app.notFound((c) => {
+    const error = new HawserError('not-found', `there is nothing at ${c.req.method} ${c.req.path}`, {
+      hint: 'See /api/v1/openapi.json.',
+    });
+    return c.json(problemOf(error, c.req.path), 404, { 'content-type': 'application/problem+json' });
+  });
+  app.get('/healthz', (c) => c.json({ status: 'ok', version: deps.version }));
+  app.get('/metrics', requirePrincipal(deps), async (c) => {
+    const { text, contentType } = await deps.metricsText();
+    return c.text(text, 200, { 'content-type': contentType });
+  });
+  app.get('/api/v1/openapi.json', openAPIRouteHandler(app, { documentation: documentation(deps.version) }));
+  app.route('/api/v1/session', sessionRoutes(deps));
+  const api = new Hono<ApiEnv>();
+  api.use('*', requirePrincipal(deps));
+  api.route('/agent', agentRoutes(deps));
+  api.route('/applications', applicationRoutes(deps));
+  api.route('/applications', changeRoutes(deps));
+  api.route('/objects', objectRoutes(deps));
+  api.route('/events', eventRoutes(deps));
+  api.route('/clusters', clusterRoutes(deps));
+  api.route('/repositories', repositoryRoutes(deps));
+  api.route('/queues', queueRoutes(deps));
+  api.route('/stream', streamRoutes(deps));
+  app.route('/api/v1', api);
+  app.route('/', pageRoutes(deps));
+  return app;
+}
+
+function documentation(version: string) {
+  return {
+    info: {
+      title: 'Hawser',
+      version,
+      description: 'The API that the dashboard, the CLI and the agents use.',
+      license: { name: 'Apache-2.0' },
+    },
+    components: { securitySchemes: { token: { type: 'http' as const, scheme: 'bearer' } } },
+    security: [{ token: [] }],
+  };
+}
+
+/** Nothing from elsewhere runs in the page, nothing frames it, nothing is guessed (NT-134). */
+function securityHeaders() {
+  return async (c: { header(name: string, value: string): void }, next: () => Promise<void>) => {
+    await next();
+    c.header('x-content-type-options', 'nosniff');
+    c.header('referrer-policy', 'same-origin');
+    c.header('x-frame-options', 'DENY');
+    c.header(
+      'content-security-policy',
+      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    );
+  };
+}

@@ -1,0 +1,77 @@
+import { gzip } from 'node:zlib';
+import { promisify } from 'node:util';
+import { Hono } from 'hono';
+import { z } from 'zod';
+import type { HubUpdate } from '#shared/ports/hub.ts';
+import { AgentReport, type ReceivedReport } from '#shared/messages/agent-report.ts';
+import { Answer } from '#shared/messages/cluster-command.ts';
+import { readChanges } from '#shared/state/heads.ts';
+import { isoNow, requireAgent, type ApiContext, type ApiDeps, type ApiEnv } from '../context.ts';
+import { checked } from '../openapi.ts';
+import { keepAnswer } from '../questions.ts';
+
+const compress = promisify(gzip);
+/** Longest that one poll is held open. */
+const longestWaitSeconds = 55;
+const PollQuery = z.object({
+  after: z.coerce.number().int().min(0).default(0),
+  wait: z.coerce.number().min(0).max(longestWaitSeconds).default(0),
+});
+const ChunksBody = z.object({ digests: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(64) });
+
+/** What agents ask and say. Organisation and cluster come from the token, never from a body (INV-34). */
+export function agentRoutes(deps: ApiDeps): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
+  app.get('/poll', checked('query', PollQuery), async (c) => c.json(await poll(deps, c, c.req.valid('query'))));
+  app.post('/chunks', checked('json', ChunksBody), async (c) => {
+    const { organisation, cluster } = requireAgent(c);
+    const chunks: Record<string, string> = {};
+    for (const digest of c.req.valid('json').digests) {
+      const text = await deps.snapshots.read(organisation, cluster, digest);
+      if (text !== undefined) chunks[digest] = (await compress(text, { level: 1 })).toString('base64');
+    }
+    return c.json({ chunks });
+  });
+  app.post('/reports', checked('json', AgentReport), async (c) => {
+    const { organisation, cluster } = requireAgent(c);
+    const received: ReceivedReport = { organisation, cluster, receivedAt: isoNow(deps), report: c.req.valid('json') };
+    await deps.reports.send([JSON.stringify(received)], { group: organisation });
+    return c.json({}, 202);
+  });
+  app.post('/answers', checked('json', Answer), async (c) => {
+    const { organisation, cluster } = requireAgent(c);
+    await keepAnswer(deps, organisation, cluster, c.req.valid('json'));
+    return c.json({}, 202);
+  });
+  return app;
+}
+
+/** Answers as soon as HEAD is past `after` or a command is there; with nothing to say once the wait is over. */
+async function poll(deps: ApiDeps, c: ApiContext, query: { after: number; wait: number }): Promise<HubUpdate> {
+  const { organisation, cluster } = requireAgent(c);
+  const until = deps.clock.monotonic() + query.wait * 1000;
+  for (;;) {
+    // Listening starts before reading: what changes in between still ends the wait.
+    const left = until - deps.clock.monotonic();
+    const ended = new AbortController();
+    const rung = deps.mailbox.wait(
+      organisation,
+      cluster,
+      Math.max(0, left),
+      AbortSignal.any([c.req.raw.signal, ended.signal]),
+    );
+    const changes = await readChanges(deps, organisation, cluster, query.after);
+    const commands = deps.mailbox.take(organisation, cluster);
+    const nothing = changes.version === query.after && changes.scope === 'changes' && commands.length === 0;
+    if (!nothing || left <= 0 || c.req.raw.signal.aborted) {
+      ended.abort();
+      return {
+        version: changes.version,
+        scope: changes.scope,
+        applications: changes.heads.map(({ application, generation, root }) => ({ application, generation, root })),
+        commands,
+      };
+    }
+    await rung;
+  }
+}

@@ -1,0 +1,71 @@
+import { Hono } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import type { StreamEvent } from '#shared/messages/api.ts';
+import { requireUser, type ApiDeps, type ApiEnv } from '../context.ts';
+import { describe } from '../openapi.ts';
+import { readSummariesOf } from '../views.ts';
+import { readClusters } from './clusters.ts';
+
+/** Changes are gathered for so long, so that a thousand at once are a few messages. */
+const gatherMs = 100;
+const keepAliveMs = 15_000;
+
+/** Live updates as server-sent events. Whoever reconnects reads the list again: events are not replayed. */
+export function streamRoutes(deps: ApiDeps): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
+  app.get('/', describe('live updates (server-sent events)'), (c) => {
+    const { organisation } = requireUser(c);
+    c.header('x-accel-buffering', 'no');
+    return streamSSE(c, async (stream) => {
+      const changed = new Set<string>();
+      let wake: (() => void) | undefined;
+      const stop = deps.bell.listen(`organisation:${organisation}`, (payload) => {
+        changed.add(payload ?? '');
+        wake?.();
+      });
+      stream.onAbort(() => {
+        stop();
+        wake?.();
+      });
+      await stream.write(': connected\n\n');
+      while (!stream.aborted) {
+        if (changed.size === 0) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+            setTimeout(resolve, keepAliveMs).unref();
+          });
+          if (changed.size === 0) {
+            if (!stream.aborted) await stream.write(': still here\n\n');
+            continue;
+          }
+        }
+        const batch = [...changed];
+        changed.clear();
+        for (const event of await eventsFor(deps, organisation, batch)) {
+          await stream.writeSSE({ event: event.type, data: JSON.stringify(event) });
+        }
+        await stream.sleep(gatherMs);
+      }
+      stop();
+    });
+  });
+  return app;
+}
+
+async function eventsFor(deps: ApiDeps, organisation: string, changed: string[]): Promise<StreamEvent[]> {
+  const clusterIds = new Set(
+    changed.filter((id) => id.startsWith('cluster:')).map((id) => id.slice('cluster:'.length)),
+  );
+  const ids = changed.filter((id) => id !== '' && !id.startsWith('cluster:'));
+  const summaries = await readSummariesOf(deps, organisation, ids);
+  const found = new Set(summaries.map((summary) => summary.id));
+  const clusters =
+    clusterIds.size === 0
+      ? []
+      : (await readClusters(deps, organisation)).filter((cluster) => clusterIds.has(cluster.id));
+  return [
+    ...summaries.map((application) => ({ type: 'application' as const, application })),
+    ...ids.filter((id) => !found.has(id)).map((id) => ({ type: 'removed' as const, id })),
+    ...clusters.map((cluster) => ({ type: 'cluster' as const, cluster })),
+  ];
+}
