@@ -4,6 +4,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { HawserError } from '../../errors.ts';
 import { toStorageError } from './storage-error.ts';
 
+/** Keeps locks from the garbage collector, which would close them where a caller drops what `lockDataFolder` gave. */
+const held = new Set<DatabaseSync>();
+
 /**
  * Makes this process the only one that works on `dir` (created when missing).
  * The lock is an open transaction in `lock.db`, so the operating system frees it however the process dies, and neither a
@@ -14,7 +17,8 @@ export function lockDataFolder(dir: string): { release(): void } {
   const pidFile = join(dir, 'lock.pid');
   const connection = openLock(dir);
   try {
-    connection.exec('BEGIN EXCLUSIVE');
+    // Journal in memory: the lock must be had even where the disk is full.
+    connection.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     connection.close();
     if (!isBusy(error)) throw toStorageError(error, dir);
@@ -28,7 +32,7 @@ export function lockDataFolder(dir: string): { release(): void } {
       },
     );
   }
-  let held = true;
+  held.add(connection);
   try {
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
   } catch {
@@ -36,8 +40,7 @@ export function lockDataFolder(dir: string): { release(): void } {
   }
   return {
     release() {
-      if (!held) return;
-      held = false;
+      if (!held.delete(connection)) return;
       rmSync(pidFile, { force: true });
       connection.close();
     },
@@ -47,10 +50,7 @@ export function lockDataFolder(dir: string): { release(): void } {
 function openLock(dir: string): DatabaseSync {
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    // Journal in memory: the lock must be had even where the disk is full.
-    const connection = new DatabaseSync(join(dir, 'lock.db'), { timeout: 0 });
-    connection.exec('PRAGMA journal_mode = MEMORY');
-    return connection;
+    return new DatabaseSync(join(dir, 'lock.db'), { timeout: 0 });
   } catch (error) {
     throw toStorageError(error, dir);
   }

@@ -9,6 +9,8 @@ interface Backend {
   database: Database;
   clock: Clock;
   wakeUps: WakeUps;
+  /** What an earlier process left in flight has been given back. */
+  released: Promise<void>;
 }
 
 type ReceiveOptions = Parameters<Queue['receive']>[0];
@@ -25,12 +27,11 @@ const maxBodyBytes = 256 * 1024;
  */
 export function createQueues(database: Database, clock: Clock): Queues {
   const wakeUps = createWakeUps();
-  database
+  const released = database
     .write((prepare) => messages.release(prepare, clock.now()), { durable: false })
-    .then(wakeUps.wakeAll)
     // A full disk: the messages come when their visibility ends.
     .catch(() => undefined);
-  return { open: (settings) => openQueue({ database, clock, wakeUps }, settings) };
+  return { open: (settings) => openQueue({ database, clock, wakeUps, released }, settings) };
 }
 
 function openQueue(backend: Backend, settings: QueueSettings): Queue {
@@ -91,6 +92,7 @@ async function receive(backend: Backend, settings: QueueSettings, options: Recei
   const { database, clock, wakeUps } = backend;
   const { name } = settings;
   if (options.max <= 0) return [];
+  await backend.released;
   const until = clock.monotonic() + options.waitSeconds * 1000;
   while (options.signal?.aborted !== true) {
     // Listens before it looks, so that no send falls in between.

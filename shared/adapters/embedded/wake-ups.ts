@@ -3,7 +3,6 @@ export interface WakeUps {
   /** `signal` is aborted by the next `wake` of that name or by `outer`; `close` must be called. */
   listen(name: string, outer: AbortSignal | undefined): { signal: AbortSignal; close(): void };
   wake(name: string): void;
-  wakeAll(): void;
 }
 
 export function createWakeUps(): WakeUps {
@@ -23,13 +22,8 @@ export function createWakeUps(): WakeUps {
         },
       };
     },
-    wake,
-    wakeAll() {
-      for (const name of waiting.keys()) wake(name);
+    wake(name) {
+      for (const ring of waiting.get(name) ?? []) ring();
     },
   };
-
-  function wake(name: string): void {
-    for (const ring of waiting.get(name) ?? []) ring();
-  }
 }
