@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '#shared/domain/digest.ts';
 import type { ChunkStore } from '#shared/ports/chunk-store.ts';
 
+const partition = (): string => `T#${randomUUID()}#B`;
+
 /** What every chunk store must do. `largest`: bytes of the largest chunk that is tried; the port promises 64 MiB. */
 export function describeChunkStore(
   name: string,
@@ -14,8 +16,6 @@ export function describeChunkStore(
     let close: () => Promise<void>;
     beforeAll(async () => ({ store, close } = await open()));
     afterAll(() => close());
-
-    const partition = (): string => `T#${randomUUID()}#B`;
 
     it.each([0, 1, 300 * 1024 - 1, 300 * 1024, 300 * 1024 + 1, 1024 * 1024 + 7])(
       'gives back %i bytes as they were',

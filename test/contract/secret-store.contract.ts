@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SecretStore } from '#shared/ports/secret-store.ts';
 
+const fresh = (kind = 'repository'): string => `${kind}/${randomUUID()}`;
+
 /** What every secret store must do. */
 export function describeSecretStore(
   name: string,
@@ -12,8 +14,6 @@ export function describeSecretStore(
     let close: () => Promise<void>;
     beforeAll(async () => ({ store, close } = await open()));
     afterAll(() => close());
-
-    const fresh = (kind = 'repository'): string => `${kind}/${randomUUID()}`;
 
     it('has no value where none was put', async () => {
       expect(await store.get(fresh())).toBeUndefined();

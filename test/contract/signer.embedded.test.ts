@@ -6,5 +6,5 @@ import { describeSigner } from './signer.contract.ts';
 describeSigner('embedded', async () => {
   const folder = await temporaryFolder();
   const clock = createFakeClock();
-  return { signer: createFileSigner({ dir: folder.path, clock }), now: clock.now, close: folder.remove };
+  return { signer: createFileSigner({ dir: folder.path, clock }), now: () => clock.now(), close: folder.remove };
 });

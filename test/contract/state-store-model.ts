@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Condition, StateStore } from '#shared/ports/state-store.ts';
 
 /** What a client may do to the one row of the property test. */
@@ -59,25 +59,18 @@ async function perform(
   next: Operation,
   mark: string,
 ): Promise<unknown> {
-  switch (next.do) {
-    case 'put':
-      return store.put({ ...key, revision: next.revision, value: { mark } }, next.condition);
-    case 'remove':
-      return store.remove(key.partition, key.sort, next.condition);
-    case 'increment':
-      return store.increment(key.partition, key.sort, next.by);
-    case 'get': {
-      const row = await store.get<{ mark?: string }>(key.partition, key.sort);
-      return row === undefined ? null : { revision: row.revision, mark: row.value.mark ?? '' };
-    }
-  }
+  if (next.do === 'put') return store.put({ ...key, revision: next.revision, value: { mark } }, next.condition);
+  if (next.do === 'remove') return store.remove(key.partition, key.sort, next.condition);
+  if (next.do === 'increment') return store.increment(key.partition, key.sort, next.by);
+  const row = await store.get<{ mark?: string }>(key.partition, key.sort);
+  return row === undefined ? null : { revision: row.revision, mark: row.value.mark ?? '' };
 }
 
 /**
  * True when the events can be put in one order that respects who ended before whom and in which the model gives the same
  * answers (linearisability, Wing and Gong's search).
  */
-export function explains(events: readonly Event[], state: State = undefined): boolean {
+export function explains(events: readonly Event[], state?: State): boolean {
   if (events.length === 0) return true;
   const firstEnd = Math.min(...events.map((event) => event.end));
   return events.some((event, index) => {
@@ -92,20 +85,20 @@ export function explains(events: readonly Event[], state: State = undefined): bo
 }
 
 function apply(state: State, { operation: done, mark }: Event): { state: State; answer: unknown } {
-  switch (done.do) {
-    case 'get':
-      return { state, answer: state === undefined ? null : { revision: state.revision, mark: state.value } };
-    case 'increment': {
-      const next = (state?.revision ?? 0) + done.by;
-      return { state: { revision: next, value: state?.value ?? '' }, answer: next };
-    }
-    case 'put':
-      if (!holds(state, done.condition)) return { state, answer: false };
-      return { state: { revision: done.revision, value: mark }, answer: true };
-    case 'remove':
-      if (state !== undefined && !holds(state, done.condition)) return { state, answer: false };
-      return { state: undefined, answer: true };
+  if (done.do === 'get')
+    return { state, answer: state === undefined ? null : { revision: state.revision, mark: state.value } };
+  if (done.do === 'increment') {
+    const next = (state?.revision ?? 0) + done.by;
+    return { state: { revision: next, value: state?.value ?? '' }, answer: next };
   }
+  if (done.do === 'put') {
+    return holds(state, done.condition)
+      ? { state: { revision: done.revision, value: mark }, answer: true }
+      : { state, answer: false };
+  }
+  return state === undefined || holds(state, done.condition)
+    ? { state: undefined, answer: true }
+    : { state, answer: false };
 }
 
 function holds(state: State, wanted: Condition | undefined): boolean {

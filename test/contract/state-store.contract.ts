@@ -1,8 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import { explains, operations, run, type Event } from './state-store-model.ts';
+
+/** A partition of its own, so that suites can share a table. */
+const partition = (): string => `T#${randomUUID()}`;
+const past = (): number => Math.floor(Date.now() / 1000) - 60;
+const future = (): number => Math.floor(Date.now() / 1000) + 3600;
 
 /** What every state store must do. `runs` bounds the property tests (emulators are slow). */
 export function describeStateStore(
@@ -15,11 +20,6 @@ export function describeStateStore(
     let close: () => Promise<void>;
     beforeAll(async () => ({ store, close } = await open()));
     afterAll(() => close());
-
-    /** A partition of its own, so that suites can share a table. */
-    const partition = (): string => `T#${randomUUID()}`;
-    const past = (): number => Math.floor(Date.now() / 1000) - 60;
-    const future = (): number => Math.floor(Date.now() / 1000) + 3600;
 
     describe('rows', () => {
       it('gives back exactly what was written', async () => {

@@ -5,7 +5,7 @@ export interface FakeClock extends Clock {
    * Moves time on, ending the sleeps that fall due in their order; each has its consequences (promises, immediates) before
    * the next one ends and before this resolves.
    */
-  advance(milliseconds: number): Promise<void>;
+  advance: (milliseconds: number) => Promise<void>;
   /** Moves the wall clock only, as an administrator or NTP does; sleeps do not notice. */
   setNow(now: number): void;
   /** How many sleep. */

@@ -6,7 +6,7 @@ export function createBell(): Bell {
   return {
     ring(channel, payload) {
       // A copy, so that who listens in answer to this ring hears the next one only.
-      for (const listener of [...(channels.get(channel) ?? [])]) {
+      for (const listener of Array.from(channels.get(channel) ?? [])) {
         try {
           listener(payload);
         } catch {

@@ -71,7 +71,7 @@ it('writes nothing while it waits for nothing', async () => {
   const { database, clock, queue } = await open();
   const commits = (): unknown => database.read((prepare) => prepare('PRAGMA data_version').get()?.['data_version']);
   let writes = 0;
-  const write = database.write;
+  const write = database.write.bind(database);
   database.write = (...args) => {
     writes += 1;
     return write(...args);
@@ -102,7 +102,7 @@ it('gives what a dead process had received at once to the next one, and still co
   ]);
 });
 
-it('wakes who waits already when a new start gives back what was in flight', async () => {
+it('lets the first receiver after a start have what was in flight, without a wait', async () => {
   const { database, clock, queue } = await open();
   await queue.send(['{}']);
   await receive(queue);

@@ -101,21 +101,6 @@ describe('chunks in SQLite', () => {
 });
 
 describe('the model of the contract suite', () => {
-  const event = (
-    client: number,
-    start: number,
-    end: number,
-    operation: Event['operation'],
-    answer: unknown,
-  ): Event => ({
-    client,
-    start,
-    end,
-    operation,
-    mark: `${client}.${start}`,
-    answer,
-  });
-
   it('accepts either order of what overlaps', () => {
     const put = event(0, 0, 10, { do: 'put', revision: 1 }, true);
     expect(explains([put, event(1, 5, 6, { do: 'get' }, null)])).toBe(true);
@@ -134,3 +119,7 @@ describe('the model of the contract suite', () => {
     ).toBe(false);
   });
 });
+
+function event(client: number, start: number, end: number, operation: Event['operation'], answer: unknown): Event {
+  return { client, start, end, operation, mark: `${client}.${start}`, answer };
+}
