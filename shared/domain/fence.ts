@@ -92,7 +92,7 @@ function permitsKind(project: Project, id: ObjectId, namespaced: boolean): boole
 /** Argo CD's glob for these fields has no separator: `*` crosses everything. */
 function globMatches(pattern: string, value: string): boolean {
   if (pattern === '*' || pattern === value) return true;
-  if (pattern.length > 256) return false;
+  if (pattern === '' || pattern.length > 256) return false;
   return picomatch.isMatch(value.replaceAll('/', '\u0001'), pattern.replaceAll('/', '\u0001'), {
     dot: true,
     bash: true,
