@@ -25,7 +25,8 @@ export function repositoryUrl(text: string, rules: AddressRules): URL {
   if (/[\p{Cc}\s\\]|%(?:0[0-9a-f]|1[0-9a-f]|7f)/iu.test(text)) throw invalid('holds characters that no address has');
   if (!/^https?:\/\/[^/?#]/i.test(text) || !URL.canParse(text)) throw invalid('is not an http or https address');
   const url = new URL(text);
-  if (url.password !== '') throw invalid('holds a password', 'Hand in credentials with the repository, not in its URL.');
+  if (url.password !== '')
+    throw invalid('holds a password', 'Hand in credentials with the repository, not in its URL.');
   if (url.search !== '' || url.hash !== '') throw invalid('has a query or a fragment');
   if (url.protocol === 'http:' && !rules.allowInsecureHttp && !isLoopback(url.hostname)) {
     throw invalid('is plain http', 'Use https: credentials and manifests would pass in clear.');
@@ -63,7 +64,12 @@ function isPrivateHost(hostname: string): boolean {
 
 function isLoopback(hostname: string): boolean {
   const bare = bareHost(hostname);
-  return bare === '::1' || bare === 'localhost' || bare.endsWith('.localhost') || (isIP(bare) === 4 && bare.startsWith('127.'));
+  return (
+    bare === '::1' ||
+    bare === 'localhost' ||
+    bare.endsWith('.localhost') ||
+    (isIP(bare) === 4 && bare.startsWith('127.'))
+  );
 }
 
 /** URLs put IPv6 addresses in brackets. */
@@ -110,7 +116,11 @@ function invalid(reason: string, hint?: string): HawserError {
 }
 
 function privateAddress(hostname: string): HawserError {
-  return new HawserError('repository-unreachable', `${hostname} leads into a private network, which is not allowed here`, {
-    hint: 'Repositories must have a public address.',
-  });
+  return new HawserError(
+    'repository-unreachable',
+    `${hostname} leads into a private network, which is not allowed here`,
+    {
+      hint: 'Repositories must have a public address.',
+    },
+  );
 }

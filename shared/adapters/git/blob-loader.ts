@@ -100,7 +100,8 @@ export function createBlobLoader(options: BlobLoaderOptions): LoadBlobs {
       missing = missing.filter((oid) => !keep(contents, oid));
       const isDamaged = missing.some((oid) => store.has(oid));
       if (isDamaged) options.forget();
-      if (loaded !== undefined && missing.length > 0 && (!isDamaged || round > 1)) throw absentError(options, loaded, missing);
+      if (loaded !== undefined && missing.length > 0 && (!isDamaged || round > 1))
+        throw absentError(options, loaded, missing);
     }
     return contents;
   };
@@ -112,9 +113,15 @@ export function createBlobLoader(options: BlobLoaderOptions): LoadBlobs {
   }
 }
 
-function absentError({ limits }: BlobLoaderOptions, { served, oversized }: Loaded, oids: readonly string[]): HawserError {
+function absentError(
+  { limits }: BlobLoaderOptions,
+  { served, oversized }: Loaded,
+  oids: readonly string[],
+): HawserError {
   if (served && oversized === 0) {
-    return new HawserError('repository-unreachable', `The Git host did not send ${oids.length} files`, { retry: 'later' });
+    return new HawserError('repository-unreachable', `The Git host did not send ${oids.length} files`, {
+      retry: 'later',
+    });
   }
   return new HawserError('source-too-large', `A file is larger than ${limits.blobBytes} bytes (LIM-06)`, {
     data: { limit: 'LIM-06', bytes: limits.blobBytes, oids: oids.slice(0, 10) },

@@ -32,7 +32,11 @@ const REPAIR_WANTS = 2000;
  * the missing trees are asked for by id. A response that grows past a limit is dropped for one that is bounded by the
  * difference alone. Resolves to whether the eager request was worth it.
  */
-export async function fetchCommit(context: FetchContext, remote: Remote, fetch: CommitFetch): Promise<{ overflow: boolean }> {
+export async function fetchCommit(
+  context: FetchContext,
+  remote: Remote,
+  fetch: CommitFetch,
+): Promise<{ overflow: boolean }> {
   const filter = fetch.eager ? `blob:limit=${context.limits.eagerBlobBytes}` : 'blob:none';
   const wants = [fetch.commit];
   let overflow = false;
@@ -45,7 +49,9 @@ export async function fetchCommit(context: FetchContext, remote: Remote, fetch: 
   }
   await tryFetch(context, remote, fetch.commit, { wants, shallow: true, filter: 'blob:none' });
   if (context.store.has(fetch.commit)) return { overflow };
-  throw new HawserError('repository-unreachable', `The Git host did not send all of commit ${fetch.commit}`, { retry: 'later' });
+  throw new HawserError('repository-unreachable', `The Git host did not send all of commit ${fetch.commit}`, {
+    retry: 'later',
+  });
 }
 
 /** Brings files into the store by their ids; which of them came is seen in the store. */
@@ -119,7 +125,11 @@ function createStaging(store: ObjectStore, { holdBack }: { holdBack: boolean }) 
     add(object: PackedObject): void {
       const { oid, type, content } = object;
       if (type === 'commit') below.set(oid, [parseCommit(oid, content).tree]);
-      if (type === 'tree') below.set(oid, parseTree(content).flatMap((entry) => (entry.type === 'tree' ? [entry.oid] : [])));
+      if (type === 'tree')
+        below.set(
+          oid,
+          parseTree(content).flatMap((entry) => (entry.type === 'tree' ? [entry.oid] : [])),
+        );
       if (holdBack) held.push(object);
       else writer.add(object);
     },

@@ -16,7 +16,8 @@ export function applyDelta(base: Buffer, delta: Buffer): Buffer {
     const instruction = delta[at] ?? 0;
     at += 1;
     if ((instruction & 0x80) === 0) {
-      if (instruction === 0 || at + instruction > delta.length || filled + instruction > target.value) throw new Error('delta is damaged');
+      if (instruction === 0 || at + instruction > delta.length || filled + instruction > target.value)
+        throw new Error('delta is damaged');
       delta.copy(result, filled, at, at + instruction);
       at += instruction;
       filled += instruction;
@@ -24,8 +25,10 @@ export function applyDelta(base: Buffer, delta: Buffer): Buffer {
     }
     let offset = 0;
     let size = 0;
-    for (let bit = 0; bit < 4; bit += 1) if ((instruction & (1 << bit)) !== 0) offset += (delta[at++] ?? 0) * 256 ** bit;
-    for (let bit = 0; bit < 3; bit += 1) if ((instruction & (0x10 << bit)) !== 0) size += (delta[at++] ?? 0) * 256 ** bit;
+    for (let bit = 0; bit < 4; bit += 1)
+      if ((instruction & (1 << bit)) !== 0) offset += (delta[at++] ?? 0) * 256 ** bit;
+    for (let bit = 0; bit < 3; bit += 1)
+      if ((instruction & (0x10 << bit)) !== 0) size += (delta[at++] ?? 0) * 256 ** bit;
     if (size === 0) size = 0x10000;
     if (offset + size > base.length || filled + size > target.value) throw new Error('delta is damaged');
     base.copy(result, filled, offset, offset + size);

@@ -41,7 +41,12 @@ export function parseTree(content: Buffer): NamedEntry[] {
       throw new HawserError('unsafe-path', `A folder holds an entry with the name ${JSON.stringify(name)}`);
     }
     at = end + 21;
-    entries.push({ name, type: typeOfMode(mode), executable: mode === '100755', oid: content.toString('hex', end + 1, at) });
+    entries.push({
+      name,
+      type: typeOfMode(mode),
+      executable: mode === '100755',
+      oid: content.toString('hex', end + 1, at),
+    });
   }
   return entries;
 }
@@ -53,7 +58,9 @@ export function parseCommit(oid: string, content: Buffer): Commit {
   const tree = /^tree ([0-9a-f]{40})$/m.exec(head)?.[1];
   if (tree === undefined) throw new HawserError('source-invalid', `Commit ${oid} is damaged: it names no tree`);
   const decoder = decoderFor(/^encoding (\S+)$/m.exec(head)?.[1]);
-  const author = /^author (.*?) ?<([^>\n]*)> (-?\d{1,12})/m.exec(decoder.decode(content.subarray(0, end < 0 ? undefined : end)));
+  const author = /^author (.*?) ?<([^>\n]*)> (-?\d{1,12})/m.exec(
+    decoder.decode(content.subarray(0, end < 0 ? undefined : end)),
+  );
   const message = end < 0 ? Buffer.alloc(0) : content.subarray(end + 2);
   return {
     tree,

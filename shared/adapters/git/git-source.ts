@@ -80,7 +80,8 @@ export function createGitSource(options: GitSourceOptions): GitSource {
 
 function removeOthers(parent: string, kept: string): void {
   try {
-    for (const name of readdirSync(parent)) if (name !== kept) rmSync(join(parent, name), { recursive: true, force: true });
+    for (const name of readdirSync(parent))
+      if (name !== kept) rmSync(join(parent, name), { recursive: true, force: true });
   } catch {
     // The folder does not exist yet.
   }

@@ -61,7 +61,10 @@ export async function skipAt(source: ByteSource, offset: number, size: number): 
 
 function inflate(input: Buffer, size: number): { content: Buffer; used: number } {
   const options = { info: true, chunkSize: Math.max(64, size + 1), maxOutputLength: size + 1 };
-  const { buffer, engine } = inflateSync(input, options) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
+  const { buffer, engine } = inflateSync(input, options) as unknown as {
+    buffer: Buffer;
+    engine: { bytesWritten: number };
+  };
   if (buffer.length !== size) throw new Error('object is of another size than it says');
   return { content: buffer, used: engine.bytesWritten };
 }

@@ -183,7 +183,8 @@ export async function openObjectStore(folder: string, log: Log): Promise<ObjectS
       const place = index.get(oid);
       return place === undefined ? undefined : { type: place.type, content: readPlace(oid, place) };
     },
-    commitsLike: (prefix) => [...index].filter(([oid, { type }]) => type === 'commit' && oid.startsWith(prefix)).map(([oid]) => oid),
+    commitsLike: (prefix) =>
+      [...index].filter(([oid, { type }]) => type === 'commit' && oid.startsWith(prefix)).map(([oid]) => oid),
     storedBytes: (oid) => index.get(oid)?.used,
     writer,
     packCount: () => packs.size,
@@ -205,9 +206,10 @@ async function scan(pack: StoredPack): Promise<Map<string, Place>> {
   const places = new Map<string, Place>();
   const end = source.size - END.length - 4;
   const tail = source.read(Math.max(0, end), END.length + 4);
-  if (!source.read(0, MAGIC.length).equals(MAGIC) || !tail.subarray(0, END.length).equals(END)) throw new Error('pack is not whole');
+  if (!source.read(0, MAGIC.length).equals(MAGIC) || !tail.subarray(0, END.length).equals(END))
+    throw new Error('pack is not whole');
   const pace = createPacer();
-  for (let at = MAGIC.length; at < end; ) {
+  for (let at = MAGIC.length; at < end;) {
     const { dataOffset, size, type } = readEntryHead(source, at);
     if (type === 'delta') throw new Error('pack holds a delta');
     const { content, used } = inflateAt(source, dataOffset, size);

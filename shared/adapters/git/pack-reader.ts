@@ -80,7 +80,8 @@ export async function readPack(source: ByteSource, options: PackReadOptions): Pr
   } catch (error) {
     throw error instanceof HawserError ? error : damaged(error);
   }
-  for (const waiting of [...reading.byOffset.values(), ...reading.byOid.values()]) reading.report.unresolved += waiting.length;
+  for (const waiting of [...reading.byOffset.values(), ...reading.byOid.values()])
+    reading.report.unresolved += waiting.length;
   return reading.report;
 }
 
@@ -98,7 +99,8 @@ async function readEntries(reading: Reading): Promise<void> {
   const { source, limits, pace } = reading;
   const head = source.read(0, 12);
   const count = head.readUInt32BE(8);
-  if (head.toString('latin1', 0, 4) !== 'PACK' || head.readUInt32BE(4) !== 2) throw new Error('not a pack of version 2');
+  if (head.toString('latin1', 0, 4) !== 'PACK' || head.readUInt32BE(4) !== 2)
+    throw new Error('not a pack of version 2');
   if (count > OBJECTS) throw tooLarge(`${count} objects`);
   let at = 12;
   let unpacked = 0;
@@ -207,5 +209,8 @@ function tooLarge(what: string): HawserError {
 }
 
 function damaged(cause: unknown): HawserError {
-  return new HawserError('repository-unreachable', 'The pack that the Git host sent is damaged', { retry: 'later', cause });
+  return new HawserError('repository-unreachable', 'The pack that the Git host sent is damaged', {
+    retry: 'later',
+    cause,
+  });
 }

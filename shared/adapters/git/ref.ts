@@ -25,7 +25,8 @@ export function isOid(text: string): boolean {
  */
 export function isRefName(name: string): boolean {
   if (name === 'HEAD') return true;
-  if (!name.startsWith('refs/') || name.length > 1024 || /[\p{Cc}\p{Cf}\s~^:?*[\\]|\.\.|@\{|\/\/|\/$|\.$/u.test(name)) return false;
+  if (!name.startsWith('refs/') || name.length > 1024 || /[\p{Cc}\p{Cf}\s~^:?*[\\]|\.\.|@\{|\/\/|\/$|\.$/u.test(name))
+    return false;
   return name.split('/').every((part) => !part.startsWith('.') && !part.endsWith('.lock'));
 }
 

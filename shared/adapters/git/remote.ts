@@ -45,7 +45,11 @@ export async function discover(context: RemoteContext, url: URL): Promise<Remote
 }
 
 /** Reads refs that start with one of the prefixes; v0 hosts give what they gave with the greeting. */
-export async function listRefs(context: RemoteContext, remote: Remote, prefixes: readonly string[]): Promise<RemoteRef[]> {
+export async function listRefs(
+  context: RemoteContext,
+  remote: Remote,
+  prefixes: readonly string[],
+): Promise<RemoteRef[]> {
   if (remote.version === 0) return remote.refs.filter(({ name }) => prefixes.some((prefix) => name.startsWith(prefix)));
   const lines = ['command=ls-refs', 'agent=hawser/1', 'object-format=sha1', 'delimiter', 'peel', 'symrefs'];
   const body = encodePackets([...lines, ...prefixes.map((prefix) => `ref-prefix ${prefix}`), 'flush']);
@@ -182,7 +186,9 @@ function refusal(base: URL, status: number, headers: IncomingHttpHeaders): Hawse
   const given = printable(headers['content-type'] ?? 'no content type');
   const what = status === 200 ? `answered with ${given} instead of Git's protocol` : `answered with status ${status}`;
   const hint =
-    status === 200 ? 'Check that the URL is that of a Git repository; a maintenance or login page answers like this.' : '';
+    status === 200
+      ? 'Check that the URL is that of a Git repository; a maintenance or login page answers like this.'
+      : '';
   return new HawserError('repository-unreachable', `${base.host} ${what}`, {
     retry: 'later',
     data,

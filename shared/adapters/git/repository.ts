@@ -57,7 +57,11 @@ export async function createRepository(options: RepositoryOptions): Promise<Repo
   }
 
   /** The host's capabilities; asked again after a while, and after any failure that a change of host could explain. */
-  async function withRemote<T>(context: RemoteContext, use: (remote: Remote) => Promise<T>, refresh = false): Promise<T> {
+  async function withRemote<T>(
+    context: RemoteContext,
+    use: (remote: Remote) => Promise<T>,
+    refresh = false,
+  ): Promise<T> {
     try {
       const isFresh = known !== undefined && clock.monotonic() - known.at < REMEMBER_MS;
       // Protocol 0 gives the refs with its greeting: what was read before is old.
@@ -81,7 +85,10 @@ export async function createRepository(options: RepositoryOptions): Promise<Repo
         const found = query.pick(await listRefs(context, remote, query.prefixes));
         if (found !== undefined) return found;
         const all = await listRefs(context, remote, allRefPrefixes);
-        const commit = commitLike(revision, all.map(({ peeled, oid }) => peeled ?? oid));
+        const commit = commitLike(
+          revision,
+          all.map(({ peeled, oid }) => peeled ?? oid),
+        );
         if (commit !== undefined) return { commit, ref: commit };
         throw notFound(revision, all);
       },
@@ -156,7 +163,9 @@ export async function createRepository(options: RepositoryOptions): Promise<Repo
       if (epoch === seen) forget();
       await ensure(access, commit);
     }
-    throw new HawserError('repository-unreachable', `Object ${oid} of commit ${commit} cannot be had`, { retry: 'later' });
+    throw new HawserError('repository-unreachable', `Object ${oid} of commit ${commit} cannot be had`, {
+      retry: 'later',
+    });
   }
 
   function tryRead(oid: string): Buffer | undefined {

@@ -21,11 +21,15 @@ export const allRefPrefixes = ['HEAD', 'refs/heads/', 'refs/tags/'];
  */
 export function queryOf(revision: string): RevisionQuery {
   if (revision.length > NAME_LENGTH || revision.startsWith('-') || /[\p{Cc}\p{Cf}\\]/u.test(revision)) {
-    throw new HawserError('invalid-input', `The revision ${JSON.stringify(revision.slice(0, 80))} is no name that Git knows`);
+    throw new HawserError(
+      'invalid-input',
+      `The revision ${JSON.stringify(revision.slice(0, 80))} is no name that Git knows`,
+    );
   }
   if (isOid(revision)) return { kind: 'commit', commit: revision };
   if (revision === '' || revision === 'HEAD') return { kind: 'refs', prefixes: ['HEAD'], pick: pickHead };
-  if (revision.startsWith('refs/')) return { kind: 'refs', prefixes: [revision], pick: (refs) => pickNamed(refs, [revision]) };
+  if (revision.startsWith('refs/'))
+    return { kind: 'refs', prefixes: [revision], pick: (refs) => pickNamed(refs, [revision]) };
   const names = [`refs/heads/${revision}`, `refs/tags/${revision}`, `refs/${revision}`];
   const range = rangeOf(revision);
   if (range === undefined) return { kind: 'refs', prefixes: names, pick: (refs) => pickNamed(refs, names) };
@@ -38,12 +42,15 @@ export function queryOf(revision: string): RevisionQuery {
 
 /** `revision-not-found` with the names that come nearest, or `repository-empty`. */
 export function notFound(revision: string, refs: readonly RemoteRef[]): HawserError {
-  const names = refs.filter(({ name }) => name !== 'HEAD').map(({ name }) => name.replace(/^refs\/(?:heads|tags)\//, ''));
+  const names = refs
+    .filter(({ name }) => name !== 'HEAD')
+    .map(({ name }) => name.replace(/^refs\/(?:heads|tags)\//, ''));
   if (names.length === 0) {
     return new HawserError('repository-empty', 'The repository has no commits yet', { hint: 'Push a first commit.' });
   }
   const nearest = nearestNames(revision, names);
-  const sentence = rangeOf(revision) === undefined ? `The repository has no ref ${revision || 'HEAD'}` : `No tag matches ${revision}`;
+  const sentence =
+    rangeOf(revision) === undefined ? `The repository has no ref ${revision || 'HEAD'}` : `No tag matches ${revision}`;
   return new HawserError('revision-not-found', sentence, {
     data: { revision, nearest },
     hint: /^[0-9a-f]{4,39}$/.test(revision)

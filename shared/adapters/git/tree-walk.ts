@@ -34,7 +34,12 @@ export async function listEntries(root: string, path: string, read: ReadTree): P
  * Paths of files that differ, entering only folders whose ids differ. undefined where there are too many to name,
  * as between unrelated trees (and as in a tree bomb, NT-28).
  */
-export async function compareTrees(from: string, to: string, read: ReadTree, limits: GitLimits): Promise<string[] | undefined> {
+export async function compareTrees(
+  from: string,
+  to: string,
+  read: ReadTree,
+  limits: GitLimits,
+): Promise<string[] | undefined> {
   const paths: string[] = [];
   const pending: { path: string; from?: string; to?: string }[] = [{ path: '', from, to }];
   const pace = createPacer();
