@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createFileCipher } from '#shared/adapters/embedded/file-cipher.ts';
 import { createFileSecretStore } from '#shared/adapters/embedded/file-secret-store.ts';
 import { createFileSigner } from '#shared/adapters/embedded/file-signer.ts';
+import { seal, unseal } from '#shared/adapters/embedded/sealing.ts';
 import { createFakeClock } from '#test/kit/clock.ts';
 import { temporaryFolder } from '#test/kit/temp.ts';
 
@@ -202,5 +203,16 @@ describe('the file cipher', () => {
     ]);
 
     await expectPrivate(dir, ['acme.day.json', 'acme.root.pem', 'cipher.key', 'secrets.enc', 'secrets.key']);
+  });
+});
+
+describe('sealing', () => {
+  it('binds the context by itself, also under one key', () => {
+    const key = Buffer.alloc(32, 1);
+    const sealed = seal(key, 'acme/production', Buffer.from('text'));
+
+    expect(Buffer.from(unseal(key, 'acme/production', sealed) ?? []).toString()).toBe('text');
+    expect(unseal(key, 'acme/staging', sealed)).toBeUndefined();
+    expect(unseal(Buffer.alloc(32, 2), 'acme/production', sealed)).toBeUndefined();
   });
 });
