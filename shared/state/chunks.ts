@@ -9,7 +9,7 @@ const maxInflated = 64 * 1024 * 1024;
 
 /** Content-addressed bytes of one cluster's snapshots, compressed, then encrypted for that cluster alone. */
 export interface SnapshotChunks {
-  /** Writes what is not there yet; returns the digest (SHA-256 of `text`). */
+  /** Writes it, or renews its age; returns the digest (SHA-256 of `text`). */
   write(organisation: string, cluster: string, text: Uint8Array): Promise<string>;
   /** The text, verified against the digest; undefined when absent or damaged. */
   read(organisation: string, cluster: string, digest: string): Promise<Uint8Array | undefined>;
@@ -39,10 +39,8 @@ export function createInputChunks(store: ChunkStore, cipher: Cipher): InputChunk
 
 async function writeChunk(store: ChunkStore, cipher: Cipher, partition: string, bytes: Uint8Array): Promise<string> {
   const digest = sha256(bytes);
-  const present = await store.has(partition, [digest]);
-  if (!present.has(digest)) {
-    await store.put(partition, digest, await cipher.seal(partition, gzipSync(bytes, { level: 4 })));
-  }
+  // Written even where it is present: that renews its age, so that retention never takes what is being published (INV-14).
+  await store.put(partition, digest, await cipher.seal(partition, gzipSync(bytes, { level: 4 })));
   return digest;
 }
 
