@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { HawserError } from '#shared/errors.ts';
+import { textOf } from '#shared/domain/json.ts';
 
 interface Named {
   name: string;
@@ -54,7 +55,7 @@ export function writeContextKubeconfig(
   };
   writeFileSync(target, stringify(config), { mode: 0o600 });
   chmodSync(target, 0o600);
-  return String(cluster.entry.cluster['server'] ?? '');
+  return textOf(cluster.entry.cluster['server']);
 }
 
 function pick<T extends Named>(

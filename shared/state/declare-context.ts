@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '../domain/json.ts';
+import { isJsonObject, textOf, type JsonObject } from '../domain/json.ts';
 import type { ApplyResult } from '../messages/api.ts';
 import type { Bell } from '../ports/bell.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -43,8 +43,8 @@ export interface DeclareContext {
 export function identity(object: JsonObject): { kind: string; namespace: string; name: string } {
   const metadata = isJsonObject(object['metadata']) ? object['metadata'] : {};
   return {
-    kind: String(object['kind'] ?? ''),
-    namespace: String(metadata['namespace'] ?? ''),
-    name: String(metadata['name'] ?? ''),
+    kind: textOf(object['kind']),
+    namespace: textOf(metadata['namespace']),
+    name: textOf(metadata['name']),
   };
 }

@@ -50,7 +50,7 @@ async function declareOne(context: DeclareContext, role: DeclaredRole, object: J
       const item = await putRow(context, object, objectSort(object), { declared: object });
       return { ...item, message: 'kept, but has no effect yet' };
     }
-    return refused(object, `${String(object['kind'])} is not supported yet`);
+    return refused(object, `${identity(object).kind} is not supported yet`);
   } catch (error) {
     if (error instanceof HawserError && error.retry === 'later') throw error;
     return refused(object, messageOf(error));
