@@ -45,7 +45,7 @@ export function hookOf(object: KubeObject): HookSpec | undefined {
     return hook(argo, policies.filter(isDeletePolicy));
   }
   const helm = words(annotationOf(object, 'helm.sh/hook'));
-  if (helm.length === 0 || helm.every((word) => word === 'crd-install')) return undefined;
+  if (helm.every((word) => word === 'crd-install')) return undefined;
   const policies = words(annotationOf(object, 'helm.sh/hook-delete-policy'));
   return hook(
     helm.map((word) => helmPhases[word] ?? 'Skip'),
