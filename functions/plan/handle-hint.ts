@@ -5,7 +5,8 @@ import { getRepository, repositoryAccess } from '#shared/state/registry.ts';
 import { takeTicket } from '#shared/state/heads.ts';
 import { allApplications, applicationsReading } from './closure-index.ts';
 import { claimCommit, listHeadRefs, recordTrouble, settleCommit } from './head-ref.ts';
-import { planApplications, type PlanDeps } from './plan-applications.ts';
+import { planApplications } from './plan-applications.ts';
+import type { PlanDeps } from './plan-context.ts';
 import { selectorsOf } from './selector.ts';
 
 /**

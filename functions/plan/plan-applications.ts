@@ -1,67 +1,32 @@
-import { HawserError, isRetryable, messageOf } from '#shared/errors.ts';
+import { HawserError } from '#shared/errors.ts';
 import type { Application, Source } from '#shared/domain/application.ts';
-import type { Cluster } from '#shared/domain/cluster.ts';
 import { digestOf } from '#shared/domain/digest.ts';
 import { policyVersion } from '#shared/domain/fence.ts';
 import { canonicalJson } from '#shared/domain/json.ts';
 import { inParallel } from '#shared/domain/parallel.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
 import type { RenderJob } from '#shared/messages/render-job.ts';
-import type { Bell } from '#shared/ports/bell.ts';
-import type { Clock } from '#shared/ports/clock.ts';
-import type { GitSource, GitTree } from '#shared/ports/git-source.ts';
-import type { Log } from '#shared/ports/log.ts';
-import type { Metrics } from '#shared/ports/metrics.ts';
-import type { Queue } from '#shared/ports/queue.ts';
-import type { SecretStore } from '#shared/ports/secret-store.ts';
-import type { Row, StateStore } from '#shared/ports/state-store.ts';
-import type { InputChunks } from '#shared/state/chunks.ts';
+import type { GitTree } from '#shared/ports/git-source.ts';
 import type { ClosureRow } from '#shared/state/declare-application.ts';
 import type { Head } from '#shared/state/heads.ts';
 import { applicationKey, clusterKey, inputsKey, sortKeys } from '#shared/state/keys.ts';
-import { getCluster, getProject, getRepository, repositoryAccess } from '#shared/state/registry.ts';
-import { packBundles } from '#shared/domain/bundle-codec.ts';
-import { bundleOf, findClosures, inputDigestOf, type Closure } from './closure/find-closure.ts';
-import { updateIndex, type FolderListing } from './closure-index.ts';
-import { normaliseSelector } from './selector.ts';
-
-export interface PlanDeps {
-  store: StateStore;
-  secrets: SecretStore;
-  git: GitSource;
-  chunks: InputChunks;
-  hints: Queue;
-  renderJobs: Queue;
-  publishJobs: Queue;
-  bell: Bell;
-  clock: Clock;
-  log: Log;
-  metrics: Metrics;
-  /** Versions of the tools that render: part of every input digest (NT-162). */
-  toolVersions: Record<string, string>;
-}
-
-export interface PlanRequest {
-  organisation: string;
-  ticket: number;
-  trace: string;
-  initiatedBy: string;
-  at: { repository: string; selector: string; tree: GitTree };
-  candidates: string[];
-}
-
-/** One application on its way through a plan. */
-interface Planned {
-  application: Application;
-  specRevision: number;
-  head: Row<Head> | undefined;
-  closureRow: Row<ClosureRow> | undefined;
-  closures: Closure[];
-  trees: GitTree[];
-  renderDigest: string;
-  inputDigest: string;
-  failure?: HawserError;
-}
+import { packBundles } from '#shared/state/bundle-codec.ts';
+import { bundleOf, findClosures, inputDigestOf } from './closure/find-closure.ts';
+import {
+  asFailure,
+  capabilitiesOf,
+  closureContext,
+  clusterOf,
+  createContext,
+  explain,
+  projectDigest,
+  treeOf,
+  type Context,
+  type PlanDeps,
+  type Planned,
+  type PlanRequest,
+} from './plan-context.ts';
+import { recordClosures } from './record-closures.ts';
 
 /** How many applications are walked and sent at once: their blobs come in one request. */
 const batchSize = 100;
@@ -75,7 +40,7 @@ export async function planApplications(
   request: PlanRequest,
 ): Promise<{ renders: number; reused: number; unchanged: number; failed: number }> {
   const counts = { renders: 0, reused: 0, unchanged: 0, failed: 0 };
-  const context = await createContext(deps, request);
+  const context = createContext(deps, request);
   for (let start = 0; start < request.candidates.length; start += batchSize) {
     const batch = await loadCandidates(context, request.candidates.slice(start, start + batchSize));
     await walk(context, batch);
@@ -94,21 +59,6 @@ export async function planApplications(
     await recordClosures(context, batch);
   }
   return counts;
-}
-
-interface Context {
-  deps: PlanDeps;
-  request: PlanRequest;
-  /** Applications that this plan publishes at its ticket; others' dependencies wait for exactly that. */
-  changing: Set<string>;
-  trees: Map<string, Promise<GitTree>>;
-  clusters: Map<string, Promise<Cluster | undefined>>;
-  projects: Map<string, Promise<string>>;
-}
-
-async function createContext(deps: PlanDeps, request: PlanRequest): Promise<Context> {
-  const trees = new Map([[`${request.at.repository} ${request.at.selector}`, Promise.resolve(request.at.tree)]]);
-  return { deps, request, changing: new Set(), trees, clusters: new Map(), projects: new Map() };
 }
 
 async function loadCandidates(context: Context, ids: string[]): Promise<Planned[]> {
@@ -303,129 +253,4 @@ async function dependencies(
       return { application: id, generation: head?.value.generation ?? 0 };
     }),
   );
-}
-
-async function recordClosures(context: Context, batch: Planned[]): Promise<void> {
-  const { deps, request } = context;
-  const changesBySelector = new Map<
-    string,
-    {
-      where: { organisation: string; repository: string; selector: string };
-      changes: Parameters<typeof updateIndex>[2][number][];
-    }
-  >();
-  await inParallel(batch, 16, async (planned) => {
-    const before = planned.closureRow?.value;
-    const listed = planned.failure === undefined ? listingsOf(planned) : fallbackListings(planned);
-    const next: ClosureRow = { specRevision: planned.specRevision, inputDigest: '', listed };
-    if (before !== undefined && canonicalJson(before) === canonicalJson(next)) return;
-    for (const key of new Set(
-      [...(before?.listed ?? []), ...listed].map((item) => `${item.repository} ${item.selector}`),
-    )) {
-      const is = (item: ClosureRow['listed'][number]) => `${item.repository} ${item.selector}` === key;
-      const [repository = '', ...selector] = key.split(' ');
-      const entry = changesBySelector.get(key) ?? {
-        where: { organisation: request.organisation, repository, selector: selector.join(' ') },
-        changes: [],
-      };
-      entry.changes.push({
-        application: planned.application.id,
-        before: before?.listed.find(is)?.folders ?? [],
-        after: listed.find(is)?.folders ?? [],
-      });
-      changesBySelector.set(key, entry);
-    }
-    const partition = applicationKey(request.organisation, planned.application.id);
-    await deps.store.putMany([{ partition, sort: sortKeys.closure, revision: request.ticket, value: next }]);
-  });
-  for (const { where, changes } of changesBySelector.values()) await updateIndex(deps.store, where, changes);
-}
-
-function listingsOf(planned: Planned): ClosureRow['listed'] {
-  return planned.application.sources.map((source, index) => {
-    const closure = planned.closures[index];
-    const folders = new Map<string, boolean>();
-    for (const file of closure?.files ?? []) folders.set(file.path.split('/').slice(0, -1).join('/'), false);
-    for (const folder of closure?.folders ?? [])
-      folders.set(folder.path, folder.recursive || folders.get(folder.path) === true);
-    return {
-      repository: source.repository,
-      selector: normaliseSelector(source.revision),
-      folders: [...folders]
-        .map(([path, recursive]) => ({ path, recursive }))
-        .sort((a, b) => (a.path < b.path ? -1 : 1)),
-    };
-  });
-}
-
-/** An application that cannot be read must be looked at when anything at or around its path changes: that may be the mend. */
-function fallbackListings(planned: Planned): ClosureRow['listed'] {
-  const known = planned.closureRow?.value.listed ?? [];
-  return planned.application.sources.map((source) => {
-    const selector = normaliseSelector(source.revision);
-    const before =
-      known.find((item) => item.repository === source.repository && item.selector === selector)?.folders ?? [];
-    const own: FolderListing = { path: source.path, recursive: true };
-    const parent: FolderListing = { path: source.path.split('/').slice(0, -1).join('/'), recursive: false };
-    const folders = new Map([...before, parent, own].map((folder) => [folder.path, folder] as const));
-    return { repository: source.repository, selector, folders: [...folders.values()] };
-  });
-}
-
-async function treeOf(context: Context, source: Source): Promise<GitTree> {
-  const selector = normaliseSelector(source.revision);
-  const key = `${source.repository} ${selector}`;
-  const opened = context.trees.get(key) ?? openTree(context, source.repository, selector);
-  context.trees.set(key, opened);
-  return opened;
-}
-
-async function openTree(context: Context, id: string, selector: string): Promise<GitTree> {
-  const { deps, request } = context;
-  const repository = await getRepository(deps.store, request.organisation, id);
-  if (repository === undefined) throw new HawserError('not-found', `repository ${id} is not registered`);
-  const access = await repositoryAccess(deps.secrets, request.organisation, repository);
-  return deps.git.open(access, (await deps.git.resolve(access, selector)).commit);
-}
-
-async function closureContext(context: Context, application: Application) {
-  const cluster = await clusterOf(context, application.cluster);
-  const { kubeVersion, apiVersions } = capabilitiesOf(cluster);
-  return { applicationName: application.name, namespace: application.destinationNamespace, kubeVersion, apiVersions };
-}
-
-function capabilitiesOf(cluster: Cluster | undefined): { kubeVersion: string; apiVersions: string[] } {
-  const capabilities = cluster?.capabilities;
-  if (capabilities === undefined) return { kubeVersion: '', apiVersions: [] };
-  const versions = new Set<string>();
-  for (const { group, version, kind } of capabilities.kinds) {
-    const apiVersion = group === '' ? version : `${group}/${version}`;
-    versions.add(apiVersion).add(`${apiVersion}/${kind}`);
-  }
-  return { kubeVersion: capabilities.kubernetesVersion, apiVersions: [...versions].sort() };
-}
-
-function clusterOf(context: Context, id: string): Promise<Cluster | undefined> {
-  const known = context.clusters.get(id) ?? getCluster(context.deps.store, context.request.organisation, id);
-  context.clusters.set(id, known);
-  return known;
-}
-
-function projectDigest(context: Context, name: string): Promise<string> {
-  const known =
-    context.projects.get(name) ??
-    getProject(context.deps.store, context.request.organisation, name).then((project) =>
-      digestOf([canonicalJson(project ?? null)]),
-    );
-  context.projects.set(name, known);
-  return known;
-}
-
-function asFailure(error: unknown): HawserError {
-  if (error instanceof HawserError) return error;
-  return new HawserError('internal', messageOf(error), { cause: error, retry: isRetryable(error) ? 'later' : 'never' });
-}
-
-function explain(error: HawserError): string {
-  return error.hint === undefined ? error.message : `${error.message}. ${error.hint}`;
 }
