@@ -1,0 +1,71 @@
+import { HawserError, messageOf } from '#shared/errors.ts';
+import type { PublishJob } from '#shared/messages/publish-job.ts';
+import type { RenderJob } from '#shared/messages/render-job.ts';
+import type { Clock } from '#shared/ports/clock.ts';
+import type { Log } from '#shared/ports/log.ts';
+import type { Metrics } from '#shared/ports/metrics.ts';
+import type { Queue } from '#shared/ports/queue.ts';
+import type { Renderer, RenderBundle } from '#shared/ports/renderer.ts';
+import { unpackBundles } from '#shared/state/bundle-codec.ts';
+import type { InputChunks } from '#shared/state/chunks.ts';
+
+export interface RenderDeps {
+  chunks: InputChunks;
+  renderer: Renderer;
+  publishJobs: Queue;
+  log: Log;
+  metrics: Metrics;
+  clock: Clock;
+}
+
+/**
+ * Input bundle in, objects as JSON out. This handler reads the bundle and passes the result on; the renderer behind its
+ * port has no store, no queue, no credentials and no network. What went wrong with the input becomes a publish job that
+ * says so; what may pass by itself is thrown, and the queue tries again.
+ */
+export function createRenderHandler(
+  deps: RenderDeps,
+): (job: RenderJob, context: { signal: AbortSignal }) => Promise<void> {
+  return async function handleRenderJob(job, context) {
+    const started = deps.clock.monotonic();
+    const result = await renderJob(deps, job, context.signal);
+    const { bundle: _bundle, publish, ...rest } = job;
+    const next: PublishJob = { ...rest, intent: publish, result };
+    await deps.publishJobs.send([JSON.stringify(next)], { group: job.organisation });
+    const seconds = (deps.clock.monotonic() - started) / 1000;
+    deps.metrics.observe('render_seconds', seconds, { status: result.status });
+    deps.log.info(
+      { application: job.application, generation: job.generation, status: result.status, seconds, trace: job.trace },
+      'rendered',
+    );
+  };
+}
+
+async function renderJob(deps: RenderDeps, job: RenderJob, signal: AbortSignal): Promise<PublishJob['result']> {
+  const packed = await deps.chunks.read(job.organisation, job.bundle);
+  // Bundles are kept for an hour; a job that is older than its bundle is planned again by the next poll.
+  if (packed === undefined)
+    throw new HawserError('source-invalid', `the input bundle of application ${job.application} is gone`);
+  try {
+    const { objects, warnings } = await renderAll(deps.renderer, unpackBundles(packed), signal);
+    const output = await deps.chunks.write(job.organisation, Buffer.from(objects.join('\n')));
+    return { status: 'rendered', output, warnings };
+  } catch (error) {
+    if (!(error instanceof HawserError) || error.retry === 'later') throw error;
+    const hint = error.hint === undefined ? '' : `. ${error.hint}`;
+    return { status: 'failed', code: error.code, message: `${messageOf(error)}${hint}` };
+  }
+}
+
+/** All sources or none (FT-32), in their order. */
+async function renderAll(
+  renderer: Renderer,
+  bundles: readonly RenderBundle[],
+  signal: AbortSignal,
+): Promise<{ objects: string[]; warnings: string[] }> {
+  const results = await Promise.all(bundles.map((bundle) => renderer.render(bundle, signal)));
+  return {
+    objects: results.flatMap((result) => result.objects),
+    warnings: results.flatMap((result) => result.warnings),
+  };
+}
