@@ -13,6 +13,8 @@ export interface StartOptions {
   demo: boolean;
   help: boolean;
   verbose: boolean;
+  /** Tests count requests in the sandbox's audit log; no flag of the command line. */
+  auditLog?: boolean;
 }
 
 export const usage = `Hawser on this machine: the service, a Kubernetes sandbox, an agent and a demo repository.

@@ -4,20 +4,15 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { HawserError } from '#shared/errors.ts';
-import { sha256 } from '#shared/domain/digest.ts';
-import { toId } from '#shared/domain/ids.ts';
 import { createLog } from '#shared/adapters/observe/pino-log.ts';
 import { organisationKey, sortKeys } from '#shared/state/keys.ts';
 import { listRepositories, normaliseRepositoryUrl, webhookSecretName } from '#shared/state/registry.ts';
-import { writeSettings } from '#shared/state/settings.ts';
 import { compileAppProject } from '#shared/domain/compile/app-project.ts';
 import { grantToken, newToken } from '#functions/api/auth.ts';
-import { agentNodeFlags } from '#infra/build/bundle-agent.ts';
-import { startAgent, type RunningAgent } from './agents.ts';
 import { ensureAgentBundle, ensureDashboard } from './builds.ts';
-import { ensureKustomize, ensureSandboxParts, startSandbox, type Progress } from './cluster/sandbox.ts';
+import { ensureKustomize, ensureSandboxParts, type Progress } from './cluster/sandbox.ts';
+import { describeProgress, startAgents, startClusters, type Closer, type Target } from './clusters.ts';
 import { startGitHost, type GitHost } from './git-host.ts';
-import { writeContextKubeconfig } from './kube-context.ts';
 import type { StartOptions } from './options.ts';
 import { readMemory, removeRunFile, writeMemory, writeRunFile, type Memory, type RunFile } from './run-file.ts';
 import { seedDemo } from './seed-demo.ts';
@@ -30,16 +25,9 @@ export const organisation = 'local';
 export interface Product {
   run: RunFile;
   service: Service;
+  targets: Target[];
   stop(): Promise<void>;
 }
-
-interface Target {
-  name: string;
-  kubeconfig: string;
-  server: string;
-}
-
-type Closer = () => Promise<void> | void;
 
 /**
  * Starts everything that `npm start` promises, saying what it is at. What was there before goes on: state, addresses,
@@ -109,8 +97,8 @@ async function start(
   writeMemory(dataDir, memory);
   await prepareOrganisation(service, token);
 
-  const targets = await startClusters(options, terminal, signal, closers);
-  const clusters = await startAgents({ options, terminal, service, memory, bundle, targets, closers });
+  const targets = await startClusters({ options, terminal, signal, closers });
+  const clusters = await startAgents({ options, terminal, service, organisation, memory, bundle, targets, closers });
   writeMemory(dataDir, memory);
   if (options.demo) await startDemo(terminal, service, git, token, targets[0]?.name ?? '');
   const run: RunFile = {
@@ -128,7 +116,7 @@ async function start(
   };
   writeRunFile(dataDir, run);
   sayWhatToDo(terminal, options, run);
-  return { run, service, stop };
+  return { run, service, targets, stop };
 }
 
 /** Tools that are built or unpacked once per machine. */
@@ -143,7 +131,7 @@ async function findKustomize(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   terminal.step(options.context === undefined ? 'Kubernetes sandbox: parts' : 'Kustomize');
-  const progress = (at: Progress) => terminal.detail(describe(at));
+  const progress = (at: Progress) => terminal.detail(describeProgress(at));
   try {
     const path =
       options.context === undefined
@@ -210,105 +198,6 @@ async function prepareOrganisation(service: Service, token: string): Promise<voi
   );
 }
 
-async function startClusters(
-  options: StartOptions,
-  terminal: Terminal,
-  signal: AbortSignal,
-  closers: Closer[],
-): Promise<Target[]> {
-  if (options.context !== undefined) {
-    terminal.step(`Cluster of context ${options.context}`);
-    const kubeconfig = join(options.dataDir, 'context.kubeconfig');
-    const server = writeContextKubeconfig(options.context, kubeconfig, process.env['KUBECONFIG']);
-    terminal.done(server);
-    return [{ name: toId(options.context), kubeconfig, server }];
-  }
-  const targets: Target[] = [];
-  for (let number = 1; number <= options.clusters; number += 1) {
-    const name = number === 1 ? 'sandbox' : `sandbox-${number}`;
-    terminal.step(`Kubernetes ${name}`);
-    const cluster = await startSandbox({
-      name,
-      dataDir: join(options.dataDir, 'clusters', name),
-      signal,
-      progress: (at) => terminal.detail(describe(at)),
-    });
-    closers.push(() => cluster.stop());
-    terminal.done(cluster.server);
-    targets.push({ name, kubeconfig: cluster.kubeconfig, server: cluster.server });
-  }
-  return targets;
-}
-
-interface AgentStart {
-  options: StartOptions;
-  terminal: Terminal;
-  service: Service;
-  memory: Memory;
-  bundle: string;
-  targets: Target[];
-  closers: Closer[];
-}
-
-async function startAgents(from: AgentStart): Promise<{ target: Target; agent: RunningAgent }[]> {
-  const { options, terminal, service, memory, targets } = from;
-  terminal.step(targets.length === 1 ? 'Agent' : 'Agents');
-  const rootKey = await service.api.signer.rootPublicKey(organisation);
-  await writeSettings(service.api.store, organisation, { defaultCluster: targets[0]?.name ?? 'sandbox' });
-  const started: { target: Target; agent: RunningAgent }[] = [];
-  for (const target of targets) {
-    const token = (memory.agentTokens[target.name] ??= newToken(organisation, target.name));
-    await registerCluster(service, target, token);
-    const agent = startAgent({
-      bundle: from.bundle,
-      nodeFlags: agentNodeFlags,
-      server: service.url,
-      organisation,
-      cluster: target.name,
-      token,
-      rootKey,
-      kubeconfig: target.kubeconfig,
-      logFile: join(options.dataDir, 'logs', `agent-${target.name}.log`),
-      logLevel: options.verbose ? 'debug' : 'info',
-    });
-    from.closers.push(() => agent.stop());
-    started.push({ target, agent });
-  }
-  await untilConnected(service, targets);
-  terminal.done(`log: ${join(options.dataDir, 'logs')}`);
-  return started;
-}
-
-async function registerCluster(service: Service, target: Target, token: string): Promise<void> {
-  const { store } = service.api;
-  const partition = organisationKey(organisation);
-  const before = await store.get<object>(partition, sortKeys.cluster(target.name));
-  const value = {
-    id: target.name,
-    labels: {},
-    registeredAt: new Date().toISOString(),
-    ...before?.value,
-    servers: [target.server],
-    tokenDigest: sha256(token),
-  };
-  await store.putMany([
-    { partition, sort: sortKeys.cluster(target.name), revision: (before?.revision ?? 0) + 1, value },
-  ]);
-}
-
-/** An agent that does not get through in time is named, but does not keep the rest from starting. */
-async function untilConnected(service: Service, targets: Target[]): Promise<void> {
-  const until = Date.now() + 20_000;
-  for (const target of targets) {
-    for (;;) {
-      const row = await service.api.store.get<{ at: string }>(`T#${organisation}#C#${target.name}`, sortKeys.seen);
-      if (row !== undefined && Date.now() - Date.parse(row.value.at) < 30_000) break;
-      if (Date.now() > until) return;
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-  }
-}
-
 /** Seeds the demo repository and hands its root application in, as a user would with `hawser apply`. */
 async function startDemo(
   terminal: Terminal,
@@ -331,11 +220,6 @@ async function startDemo(
   });
   if (!response.ok) throw new HawserError('internal', `the demo could not be handed in: ${await response.text()}`);
   terminal.done(created ? `${git.url}/demo.git` : `${git.url}/demo.git goes on from where it was`);
-}
-
-function describe(at: Progress): string {
-  const percent = at.fraction === undefined ? '' : ` ${Math.round(at.fraction * 100)} %`;
-  return `${at.step}${at.detail === undefined ? '' : `: ${at.detail}`}${percent}`;
 }
 
 function sayWhatToDo(terminal: Terminal, options: StartOptions, run: RunFile): void {
