@@ -57,15 +57,22 @@ function requireBackend(error: Error & { stderr?: string }): void {
 
 async function lookForSandbox(): Promise<Need> {
   if (process.platform !== 'linux') return { ok: false, missing: 'the sandbox cluster runs on Linux' };
-  const prepare = async (tell: (progress: Progress) => void) => void (await ensureSandboxParts({ progress: tell }));
   try {
     // With a signal that is already given, it looks and never builds.
     await ensureSandboxParts({ signal: AbortSignal.abort() });
-    return { ok: true, found: 'Kubernetes for the sandbox: built already', prepare };
+    return { ok: true, found: 'Kubernetes for the sandbox: built already' };
   } catch (error) {
     if (error instanceof HawserError && error.code === 'unavailable') return { ok: false, missing: error.message };
-    return { ok: true, found: 'Kubernetes for the sandbox: will be built (once, about 6 minutes on 2 cores)', prepare };
+    return {
+      ok: true,
+      found: 'Kubernetes for the sandbox: will be built (once, about 6 minutes on 2 cores)',
+      prepare: buildSandboxParts,
+    };
   }
+}
+
+async function buildSandboxParts(tell: (progress: Progress) => void): Promise<void> {
+  await ensureSandboxParts({ progress: tell });
 }
 
 async function lookForChromium(): Promise<Need> {
