@@ -5,8 +5,8 @@ import { networkRules } from './health-rules/network.ts';
 import { podHealth } from './health-rules/pod.ts';
 import { type HealthRule, read } from './health-rules/read.ts';
 import { workloadRules } from './health-rules/workload.ts';
-import type { KubeObject } from './kube-object.ts';
-import { splitApiVersion } from './kube-object.ts';
+import { hookFinalizer } from './hooks.ts';
+import { type KubeObject, splitApiVersion } from './kube-object.ts';
 import { type Health, healthStatuses } from './status.ts';
 
 /** Rules of kinds that are known, by `group/Kind`; Argo CD's words and messages (argo-cd.md §2.8). */
@@ -18,7 +18,6 @@ const rules: ReadonlyMap<string, HealthRule> = new Map<string, HealthRule>([
   ...clusterRules,
 ]);
 
-const hookFinalizerPattern = /^(argocd\.argoproj\.io\/hook-finalizer|hawser\.dev\/hook)$/;
 const rank = new Map(healthStatuses.map((status, index) => [status, index]));
 
 /**
@@ -60,6 +59,6 @@ function deletionHealth({ metadata }: KubeObject): Health | undefined {
   if (metadata.deletionTimestamp === undefined || metadata.deletionTimestamp === null) return undefined;
   const finalizers = Array.isArray(metadata['finalizers']) ? metadata['finalizers'].map(String) : [];
   // A hook that is done and only held by its finalizer keeps its own health (argo-cd.md §2.8).
-  if (finalizers.some((finalizer) => hookFinalizerPattern.test(finalizer))) return undefined;
+  if (finalizers.includes(hookFinalizer)) return undefined;
   return { status: 'Progressing', message: 'Pending deletion' };
 }

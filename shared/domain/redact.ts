@@ -55,13 +55,15 @@ export function redactDifferences(
   id: Pick<ObjectId, 'group' | 'kind'>,
   differences: FieldDifference[],
 ): FieldDifference[] {
-  const secret = isSecret({ apiVersion: id.group === '' ? 'v1' : `${id.group}/v1`, kind: id.kind });
+  const secret = isSecret(groupKind(id));
   return differences.map((difference) => {
-    if (!isSensitivePath(difference.path, secret)) return difference;
+    const shown = sensitivityOf(difference.path, secret);
+    if (shown === 'open') return difference;
+    const safe = (text: string) => (shown === 'masked' ? maskText : safePart(text, difference.path, id));
     return {
       path: difference.path,
-      ...(difference.desired === undefined ? {} : { desired: maskText }),
-      ...(difference.live === undefined ? {} : { live: maskText }),
+      ...(difference.desired === undefined ? {} : { desired: safe(difference.desired) }),
+      ...(difference.live === undefined ? {} : { live: safe(difference.live) }),
     };
   });
 }
@@ -126,16 +128,34 @@ function redactMetadata(metadata: JsonObject, secret: boolean): JsonObject {
   return { ...result, annotations: { ...annotations, ...Object.fromEntries(masked.map((name) => [name, mask])) } };
 }
 
-function isSensitivePath(path: string, secret: boolean): boolean {
-  if (secret && !/^\/(?:metadata\/|type$|immutable$)/.test(path)) return true;
-  const annotations = '/metadata/annotations';
-  if (path === '' || path === '/metadata' || path === annotations) return true;
-  if (!path.startsWith(`${annotations}/`)) return false;
+const annotationsPath = '/metadata/annotations';
+
+/** `part`: the value holds sensitive members among others. */
+function sensitivityOf(path: string, secret: boolean): 'open' | 'part' | 'masked' {
+  if (path === '' || path === '/metadata' || path === annotationsPath) return 'part';
+  if (secret && !/^\/(?:metadata\/|type$|immutable$)/.test(path)) return 'masked';
+  if (!path.startsWith(`${annotationsPath}/`)) return 'open';
   const name = path
-    .slice(annotations.length + 1)
+    .slice(annotationsPath.length + 1)
     .replaceAll('~1', '/')
     .replaceAll('~0', '~');
-  return sensitiveAnnotations.some((sensitive) => sensitive === name);
+  return sensitiveAnnotations.some((sensitive) => sensitive === name) ? 'masked' : 'open';
+}
+
+/** The value of a whole object, its metadata or its annotations; what cannot be read any more (it was cut) is masked. */
+function safePart(text: string, path: string, id: Pick<ObjectId, 'group' | 'kind'>): string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return maskText;
+  }
+  // The empty path also carries sentences: why an object could not be applied.
+  if (typeof value === 'string' && path === '') return JSON.stringify(redactText(value, id));
+  if (!isJsonObject(value)) return maskText;
+  if (path === '') return JSON.stringify(redact(value, isSecret(groupKind(id)) || isSecret(value)));
+  if (path === '/metadata') return JSON.stringify(redactMetadata(value, false));
+  return JSON.stringify(redactMetadata({ annotations: value }, false)['annotations']);
 }
 
 /** Secret values as they end up in the cluster: `stringData` wins over `data` and counts as base64. */
