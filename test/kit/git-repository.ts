@@ -28,6 +28,8 @@ export interface TestRepository {
   commit(commit: TestCommit): string;
   /** Runs git in the repository; gives what it prints. */
   git(...args: string[]): string;
+  /** The same, with something to read. */
+  pipe(args: string[], input: string): string;
 }
 
 /** Never the machine's own configuration, nor the repository that the tests run in. */
@@ -54,6 +56,9 @@ export function openTestRepository(path: string): TestRepository {
   return {
     path,
     git,
+    pipe(args, input) {
+      return execFileSync('git', ['-C', path, ...args], { env, encoding: 'utf8', input }).trim();
+    },
     commit(commit) {
       const branch = commit.branch ?? 'main';
       clock += 1;

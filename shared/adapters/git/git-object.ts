@@ -34,7 +34,7 @@ export function parseTree(content: Buffer): NamedEntry[] {
   while (at < content.length) {
     const space = content.indexOf(0x20, at);
     const end = content.indexOf(0, space);
-    if (space < 0 || end < 0 || end + 20 >= content.length + 1) throw damagedTree();
+    if (space < 0 || end < 0 || end + 21 > content.length) throw damagedTree();
     const mode = content.toString('latin1', at, space);
     const name = content.toString('utf8', space + 1, end);
     if (name === '' || name === '.' || name === '..' || name.includes('/')) {
