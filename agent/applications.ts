@@ -1,0 +1,211 @@
+import { isRetryable, messageOf } from '#shared/errors.ts';
+import { parseKey, type KubeObject } from '#shared/domain/kube-object.ts';
+import { ownerSelector } from '#shared/domain/tracking.ts';
+import type { Clock } from '#shared/ports/clock.ts';
+import type { Log } from '#shared/ports/log.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import { differsLocally } from './reconcile/corrections.ts';
+import { createOwners } from './reconcile/deps.ts';
+import { takeGone, takeSeen, type Change } from './reconcile/observe.ts';
+import type { AppRuntime } from './reconcile/runtime.ts';
+import { setCondition } from './reconcile/runtime.ts';
+import { persist, takeTurn, turnBackOff, type StepDeps } from './reconcile/step.ts';
+import { createTexts } from './reconcile/texts.ts';
+import { createScheduler } from './scheduler.ts';
+import type { AgentStateStore } from './state/state-store.ts';
+import { createWatchSet, type WatchListener } from './watch-set.ts';
+
+/** All applications of this cluster: their state, their watches, their turns. */
+export interface Applications {
+  readonly all: ReadonlyMap<string, AppRuntime>;
+  /** Adds one, or says that its desired state changed. */
+  put(app: AppRuntime): void;
+  wake(id: string): void;
+  stop(): Promise<void>;
+  readonly deps: StepDeps;
+}
+
+export interface ApplicationsDeps {
+  cluster: Cluster;
+  store: AgentStateStore;
+  clock: Clock;
+  log: Log;
+  random: () => number;
+  /** Tells the reporter. */
+  changed(application: string, soon: boolean): void;
+  /** An application was dropped after a deletion order; `app` is its last state, to be reported. */
+  forgotten(app: AppRuntime): void;
+}
+
+const workers = 8;
+
+/** Creates the collection; its watches start as applications are put into it. */
+export function createApplications(deps: ApplicationsDeps): Applications {
+  const all = new Map<string, AppRuntime>();
+  const owners = createOwners();
+  const texts = createTexts();
+  const failures = new Map<string, number>();
+  const scheduler = createScheduler({ clock: deps.clock, workers, turn });
+  const watches = createWatchSet({
+    cluster: deps.cluster,
+    labelSelector: ownerSelector,
+    log: deps.log,
+    listener: createListener(),
+  });
+
+  const step: StepDeps = {
+    ...deps,
+    texts,
+    owners,
+    watch: (group, kind, version, namespace) => watch({ group, kind, version, namespace }),
+    isComplete,
+    unmetOf,
+    changed: (app, soon) => {
+      deps.changed(app.id, soon);
+      wakeDependents(app.id);
+    },
+    forgotten: (app) => {
+      all.delete(app.id);
+      scheduler.forget(app.id);
+      deps.forgotten(app);
+    },
+    others: (app) => [...all.values()].filter((other) => other !== app),
+    handedOver: (key) => {
+      for (const other of all.values()) if (other.shared.delete(key)) retry(other);
+    },
+  };
+
+  /** Something it was denied is free now: its last attempt does not count any more. */
+  function retry(app: AppRuntime): void {
+    const { operation: _, ...record } = app.record;
+    app.record = record;
+    scheduler.wake(app.id);
+  }
+
+  function watch(id: { group: string; kind: string; version?: string; namespace: string }): void {
+    const kind = deps.cluster.kindOf(id) ?? deps.cluster.kindOf({ group: id.group, kind: id.kind });
+    if (kind !== undefined) watches.need(kind, id.namespace);
+  }
+
+  function isComplete(app: AppRuntime): boolean {
+    for (const scope of scopesOf(app)) {
+      const { group, kind, namespace } = parseKey(scope);
+      if (deps.cluster.isGroupBroken(group)) return false;
+      // A kind that the cluster does not serve has no objects.
+      if (deps.cluster.kindOf({ group, kind }) === undefined) continue;
+      if (!watches.isComplete(group, kind, namespace)) return false;
+    }
+    return true;
+  }
+
+  /** Kinds and namespaces in which an application has something to observe. */
+  function scopesOf(app: AppRuntime): Set<string> {
+    const scopes = new Set<string>();
+    for (const key of app.record.inventory.keys()) scopes.add(key.slice(0, key.lastIndexOf('/') + 1));
+    return scopes;
+  }
+
+  function unmetOf(app: AppRuntime): string[] {
+    return app.root.dependsOn.flatMap(({ application, generation }) => {
+      const other = all.get(application);
+      if (other === undefined) return [`${application} is not in this cluster`];
+      if ((other.record.applied?.generation ?? 0) < generation)
+        return [`${application} has not applied generation ${generation}`];
+      const unhealthy = [...other.observed].some(
+        ([key, seen]) =>
+          other.desired.objects.has(key) && seen.health !== undefined && seen.health.status !== 'Healthy',
+      );
+      return unhealthy ? [`${application} is not healthy`] : [];
+    });
+  }
+
+  function wakeDependents(id: string): void {
+    for (const app of all.values()) {
+      if (app.root.dependsOn.some((dependency) => dependency.application === id)) scheduler.wake(app.id);
+    }
+  }
+
+  function createListener(): WatchListener {
+    const appOf = (key: string): AppRuntime | undefined => {
+      const id = owners.ownerOf(key);
+      return id === undefined ? undefined : all.get(id);
+    };
+    const react = (app: AppRuntime, change: Change) => {
+      if (change === 'nothing') return;
+      const busy = app.record.operation?.phase === 'Running' || app.record.deletion !== undefined;
+      if (change === 'drift' || busy) scheduler.wake(app.id);
+      else step.changed(app, true);
+    };
+    const seen = (key: string, live: KubeObject) => {
+      const app = appOf(key);
+      if (app !== undefined)
+        react(
+          app,
+          takeSeen(app, key, live, (of, at, object) => differsLocally(step, of, at, object)),
+        );
+    };
+    const gone = (key: string, version: number) => {
+      const app = appOf(key);
+      const observed = app?.observed.get(key);
+      if (app === undefined || (observed !== undefined && Number(observed.resourceVersion) > version)) return;
+      react(app, takeGone(app, key));
+    };
+    return {
+      seen,
+      gone,
+      listed({ group, kind, namespace }, present, version) {
+        const prefix = `${group}/${kind}/`;
+        for (const app of all.values()) {
+          for (const key of app.observed.keys()) {
+            if (!key.startsWith(prefix) || present.has(key)) continue;
+            if (namespace === '' || parseKey(key).namespace === namespace) gone(key, version);
+          }
+        }
+      },
+      changed() {
+        for (const app of all.values()) scheduler.wake(app.id);
+      },
+    };
+  }
+
+  async function turn(id: string): Promise<{ until?: number }> {
+    const app = all.get(id);
+    if (app === undefined) return {};
+    try {
+      const result = await takeTurn(step, app);
+      failures.delete(id);
+      if (setCondition(app, 'UnknownError', undefined, deps.clock.now())) deps.changed(id, true);
+      return result;
+    } catch (error) {
+      const count = (failures.get(id) ?? 0) + 1;
+      failures.set(id, count);
+      const delay = turnBackOff(error, count, deps.random);
+      deps.log[isRetryable(error) ? 'warn' : 'error'](
+        { application: id, reason: messageOf(error), retryInMs: Math.round(delay) },
+        'a turn ended early',
+      );
+      setCondition(app, 'UnknownError', messageOf(error), deps.clock.now());
+      deps.changed(id, true);
+      return { until: deps.clock.now() + delay };
+    }
+  }
+
+  return {
+    all,
+    deps: step,
+    put(app) {
+      all.set(app.id, app);
+      for (const [key, entry] of app.record.inventory) if (entry.uid !== '') owners.claim(key, app.id);
+      for (const scope of scopesOf(app)) watch(parseKey(scope));
+      scheduler.wake(app.id);
+      deps.changed(app.id, false);
+    },
+    wake: (id) => scheduler.wake(id),
+    async stop() {
+      await scheduler.stop();
+      await watches.stop();
+      // Uids of what was recreated a moment ago; best effort, a restart finds them by their marks.
+      for (const app of all.values()) if (app.uidsChanged === true) await persist(step, app).catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import { Agent as HttpAgent, request as httpRequest } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { HawserError } from '#shared/errors.ts';
+
+export interface HttpAnswer {
+  status: number;
+  text: string;
+  retryAfterMs?: number;
+}
+
+export interface HttpJsonRequest {
+  method: 'GET' | 'POST';
+  path: string;
+  body?: string;
+  timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+/** Largest answer that is read at all. */
+const largestAnswer = 128 * 1024 * 1024;
+
+/** JSON over HTTP(S) with keep-alive and a whole-request deadline. Any status is an answer; only broken connections throw. */
+export function createHttpJson(options: { base: URL; token: () => string }) {
+  const { base } = options;
+  const secure = base.protocol === 'https:';
+  const agentOptions = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: 8 };
+  // Certificates are always verified; there is no flag to skip that (NT-152). Private authorities: NODE_EXTRA_CA_CERTS.
+  const agent = secure ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
+  const prefix = base.pathname.replace(/\/$/, '');
+
+  function send(request: HttpJsonRequest): Promise<HttpAnswer> {
+    return new Promise((resolve, reject) => {
+      const headers: Record<string, string | number> = {
+        Accept: 'application/json',
+        Authorization: `Bearer ${options.token()}`,
+      };
+      if (request.body !== undefined) {
+        headers['Content-Type'] = 'application/json';
+        headers['Content-Length'] = Buffer.byteLength(request.body);
+      }
+      const outgoing = (secure ? httpsRequest : httpRequest)({
+        agent,
+        hostname: base.hostname.replaceAll(/[[\]]/g, ''),
+        port: base.port,
+        method: request.method,
+        path: prefix + request.path,
+        headers,
+      });
+      // Covers half-open connections and answers that drip: the whole exchange has one deadline.
+      const deadline = setTimeout(
+        () => outgoing.destroy(new Error(`no answer within ${request.timeoutMs / 1000} s`)),
+        request.timeoutMs,
+      );
+      const abort = () => outgoing.destroy(new Error('aborted'));
+      request.signal?.addEventListener('abort', abort, { once: true });
+      const done = () => {
+        clearTimeout(deadline);
+        request.signal?.removeEventListener('abort', abort);
+      };
+      const fail = (error: Error & { code?: string }) => {
+        done();
+        const notDelivered = error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND';
+        reject(
+          new HawserError('unavailable', `${base.host}${request.path.split('?')[0]}: ${error.message}`, {
+            cause: error,
+            retry: 'later',
+            data: { notDelivered },
+          }),
+        );
+      };
+      outgoing.on('error', fail);
+      if (request.signal?.aborted === true) abort();
+      outgoing.on('response', (incoming) => {
+        const parts: Buffer[] = [];
+        let size = 0;
+        incoming.on('data', (part: Buffer) => {
+          size += part.length;
+          if (size > largestAnswer) outgoing.destroy(new Error('the answer is too large'));
+          else parts.push(part);
+        });
+        incoming.on('error', fail);
+        incoming.on('end', () => {
+          done();
+          const seconds = Number(incoming.headers['retry-after']);
+          resolve({
+            status: incoming.statusCode ?? 0,
+            text: Buffer.concat(parts).toString('utf8'),
+            ...(Number.isFinite(seconds) && seconds > 0 ? { retryAfterMs: Math.min(seconds, 300) * 1000 } : {}),
+          });
+        });
+      });
+      outgoing.end(request.body);
+    });
+  }
+
+  return { send, close: () => agent.destroy() };
+}

@@ -1,0 +1,160 @@
+import { gunzipSync } from 'node:zlib';
+import { HawserError, messageOf } from '#shared/errors.ts';
+import { sha256 } from '#shared/domain/digest.ts';
+import type { SignedRoot, SnapshotRoot } from '#shared/domain/snapshot.ts';
+import { verifyContents, verifyRoot } from '#shared/domain/verify-snapshot.ts';
+import type { Clock } from '#shared/ports/clock.ts';
+import type { Assignment } from '#shared/ports/hub.ts';
+import type { Log } from '#shared/ports/log.ts';
+import type { Applications } from './applications.ts';
+import type { ChunkFetcher } from './chunk-fetcher.ts';
+import {
+  acceptSnapshot,
+  newRuntime,
+  packChunk,
+  restoreRuntime,
+  type VerifiedSnapshot,
+} from './reconcile/accept-root.ts';
+import { setCondition } from './reconcile/runtime.ts';
+import type { Loaded } from './state/state-store.ts';
+
+/** Who this agent is: what every root must be bound to. */
+export interface Identity {
+  organisation: string;
+  cluster: string;
+  /** SPKI DER, base64. */
+  rootKey: string;
+}
+
+/** Turns what the hub hands out into applications, after verifying all of it. */
+export interface Intake {
+  /** Takes assignments in; resolves once each is accepted or refused. Never throws for a bad one: it hurts only itself. */
+  take(assignments: readonly Assignment[]): Promise<{ failed: number }>;
+  /** An application as it was stored in the cluster. */
+  restore(loaded: Loaded): void;
+}
+
+export interface IntakeDeps {
+  identity: Identity;
+  applications: Applications;
+  fetcher: ChunkFetcher;
+  clock: Clock;
+  log: Log;
+}
+
+/** Creates the intake. */
+export function createIntake(deps: IntakeDeps): Intake {
+  const { applications, log } = deps;
+  /** Newest generation that is being fetched, by application: an older answer must not overtake it. */
+  const fetching = new Map<string, number>();
+
+  async function takeOne(assignment: Assignment): Promise<void> {
+    const { application } = assignment;
+    const known = applications.all.get(application);
+    const held = Math.max(known?.record.generation ?? 0, fetching.get(application) ?? 0);
+    const root = verify(deps, assignment.root, { application, generation: known?.record.generation ?? 0, kept: false });
+    if (root.generation <= held) {
+      const other =
+        known?.record.generation === root.generation && known.record.rootDigest !== sha256(assignment.root.root);
+      if (other)
+        log.warn({ application, generation: root.generation }, 'another root of the same generation was refused');
+      return;
+    }
+    fetching.set(application, root.generation);
+    try {
+      const chunks = await fetchChunks(root, assignment.root, known?.chunks);
+      if (fetching.get(application) !== root.generation) return;
+      accept({ root, signed: assignment.root, chunks });
+    } finally {
+      if (fetching.get(application) === root.generation) fetching.delete(application);
+    }
+  }
+
+  async function fetchChunks(
+    root: SnapshotRoot,
+    signed: SignedRoot,
+    held: ReadonlyMap<string, Buffer> | undefined,
+  ): Promise<Map<string, Buffer>> {
+    const lacking = root.chunks.filter((digest) => held?.has(digest) !== true);
+    const bytes = (root.totalBytes * lacking.length) / Math.max(1, root.chunks.length);
+    const fetched = await deps.fetcher.fetch(lacking, bytes);
+    const texts = new Map<string, Uint8Array>();
+    const packed = new Map<string, Buffer>();
+    for (const digest of root.chunks) {
+      const kept = held?.get(digest);
+      const text = fetched.get(digest) ?? (kept === undefined ? undefined : gunzipSync(kept));
+      if (text === undefined)
+        throw new HawserError('unavailable', `the hub does not have chunk ${digest} of ${root.application}`, {
+          retry: 'later',
+        });
+      texts.set(digest, text);
+      packed.set(digest, kept ?? packChunk(text));
+    }
+    verifyContents(root, texts);
+    return packed;
+  }
+
+  function accept(snapshot: VerifiedSnapshot): void {
+    const known = applications.all.get(snapshot.root.application);
+    if (known === undefined) {
+      applications.put(newRuntime(snapshot));
+      return;
+    }
+    if (snapshot.root.generation <= known.record.generation) return;
+    acceptSnapshot(known, snapshot);
+    setCondition(known, 'ComparisonError', undefined, deps.clock.now());
+    applications.put(known);
+  }
+
+  function refuse(assignment: Assignment, error: unknown): boolean {
+    const later = error instanceof HawserError && error.retry === 'later';
+    log[later ? 'warn' : 'error'](
+      { application: assignment.application, reason: messageOf(error) },
+      'an assignment was not taken',
+    );
+    const known = applications.all.get(assignment.application);
+    if (known !== undefined && !later) {
+      setCondition(known, 'ComparisonError', messageOf(error), deps.clock.now());
+      applications.wake(known.id);
+    }
+    return later;
+  }
+
+  return {
+    async take(assignments) {
+      let failed = 0;
+      await Promise.all(
+        assignments.map((assignment) =>
+          takeOne(assignment).catch((error: unknown) => {
+            if (refuse(assignment, error)) failed += 1;
+          }),
+        ),
+      );
+      return { failed };
+    },
+    restore({ state, version }) {
+      const { record, root: signed, chunks } = state;
+      const root = verify(deps, signed, { application: record.application, generation: record.generation, kept: true });
+      // Damaged in the cluster (FT-55): refused here, and fetched again as soon as the hub answers.
+      verifyContents(root, new Map([...chunks].map(([digest, packed]) => [digest, gunzipSync(packed)])));
+      applications.put(restoreRuntime({ root, signed, chunks }, record, version));
+    },
+  };
+}
+
+function verify(
+  deps: IntakeDeps,
+  signed: SignedRoot,
+  expected: { application: string; generation: number; kept: boolean },
+): SnapshotRoot {
+  const { organisation, cluster, rootKey } = deps.identity;
+  return verifyRoot(signed, {
+    organisation,
+    cluster,
+    rootPublicKey: rootKey,
+    application: expected.application,
+    appliedGeneration: expected.generation,
+    now: deps.clock.now(),
+    kept: expected.kept,
+  });
+}

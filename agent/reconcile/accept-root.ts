@@ -1,0 +1,96 @@
+import { gzipSync } from 'node:zlib';
+import { HawserError } from '#shared/errors.ts';
+import { sha256 } from '#shared/domain/digest.ts';
+import type { SignedRoot, SnapshotRoot } from '#shared/domain/snapshot.ts';
+import type { AppRecord } from '../state/record.ts';
+import type { StoredVersion } from '../state/state-store.ts';
+import { indexDesired } from './desired.ts';
+import type { AppRuntime } from './runtime.ts';
+
+/** A snapshot that is complete and verified: what an agent may act on (INV-16). */
+export interface VerifiedSnapshot {
+  root: SnapshotRoot;
+  signed: SignedRoot;
+  /** Gzipped, by digest. */
+  chunks: Map<string, Buffer>;
+}
+
+/** An application that this cluster has not had before. */
+export function newRuntime(snapshot: VerifiedSnapshot): AppRuntime {
+  const record: AppRecord = {
+    application: snapshot.root.application,
+    generation: snapshot.root.generation,
+    rootDigest: sha256(snapshot.signed.root),
+    inventory: new Map(),
+  };
+  return runtimeOf(snapshot, record, undefined, false);
+}
+
+/** An application as it was stored. */
+export function restoreRuntime(snapshot: VerifiedSnapshot, record: AppRecord, version: StoredVersion): AppRuntime {
+  return runtimeOf(snapshot, record, version, true);
+}
+
+function runtimeOf(
+  snapshot: VerifiedSnapshot,
+  record: AppRecord,
+  version: StoredVersion | undefined,
+  saved: boolean,
+): AppRuntime {
+  return {
+    id: snapshot.root.application,
+    ...snapshot,
+    desired: indexDesired(snapshot.root, snapshot.chunks),
+    record,
+    version,
+    saved,
+    observed: new Map(),
+    suspects: new Map(),
+    comparisons: new Map(),
+    drifts: new Map(),
+    corrections: new Map(),
+    conditions: new Map(),
+    hold: undefined,
+    events: [],
+    shared: new Set(),
+    transient: 0,
+    transientSince: undefined,
+    deleted: false,
+  };
+}
+
+/**
+ * Takes in a newer generation. Throws `snapshot-invalid` for one that is not newer: an agent never goes back (INV-15).
+ * Nothing is written here; the next decision persists it together with the intent.
+ */
+export function acceptSnapshot(app: AppRuntime, snapshot: VerifiedSnapshot): void {
+  if (snapshot.root.generation <= app.record.generation) {
+    const text = `generation ${snapshot.root.generation} of ${app.id} is not newer than ${app.record.generation}`;
+    throw new HawserError('snapshot-invalid', text);
+  }
+  const desired = indexDesired(snapshot.root, snapshot.chunks);
+  app.root = snapshot.root;
+  app.signed = snapshot.signed;
+  app.chunks = snapshot.chunks;
+  app.desired = desired;
+  app.saved = false;
+  const { deletion: _, ...record } = app.record;
+  app.record = { ...record, generation: snapshot.root.generation, rootDigest: sha256(snapshot.signed.root) };
+  app.hold = undefined;
+  app.transient = 0;
+  app.transientSince = undefined;
+  app.shared.clear();
+  app.corrections.clear();
+  app.suspects.clear();
+  for (const [key, comparison] of app.comparisons) {
+    if (desired.objects.get(key)?.digest !== comparison.digest) app.comparisons.delete(key);
+  }
+  for (const key of app.drifts.keys()) {
+    if (desired.objects.get(key)?.digest !== app.record.inventory.get(key)?.digest) app.drifts.delete(key);
+  }
+}
+
+/** Packs a chunk's text the way it is kept in memory and in the cluster. */
+export function packChunk(text: Uint8Array): Buffer {
+  return gzipSync(text, { level: 6 });
+}

@@ -1,0 +1,74 @@
+import { computeHealth } from '#shared/domain/health.ts';
+import type { KubeObject } from '#shared/domain/kube-object.ts';
+import type { Health } from '#shared/domain/status.ts';
+import type { Observation } from './model.ts';
+import type { AppRuntime } from './runtime.ts';
+import { shapeOf } from './shape.ts';
+
+/** What an event changed: `drift` asks for a decision, `health` only for a report unless somebody waits for it. */
+export type Change = 'nothing' | 'health' | 'drift';
+
+/** Tells whether a live object differs from what is desired in a field that we own; a local check, no request. */
+export type LocalCheck = (app: AppRuntime, key: string, live: KubeObject) => boolean;
+
+/** Takes in a live object from a watch. Events older than what is known are dropped (FT-101). */
+export function takeSeen(app: AppRuntime, key: string, live: KubeObject, differs: LocalCheck): Change {
+  const before = app.observed.get(key);
+  const { uid = '', resourceVersion = '' } = live.metadata;
+  if (before?.uid === uid && Number(resourceVersion) <= Number(before.resourceVersion)) return 'nothing';
+  const next = observationOf(live);
+  if (before?.uid === uid && before.shape === next.shape) next.drift = before.drift;
+  else if (isComparable(app, key) && !next.terminating && differs(app, key, live)) next.drift = 'suspect';
+  app.observed.set(key, next);
+  if (next.drift === 'suspect') app.suspects.set(key, live);
+  else app.suspects.delete(key);
+  const entry = app.record.inventory.get(key);
+  const foreign = entry !== undefined && entry.uid !== '' && entry.uid !== uid;
+  if (next.drift === 'suspect' || foreign || next.terminating !== before?.terminating) return 'drift';
+  return sameHealth(before?.health, next.health) && before !== undefined ? 'nothing' : 'health';
+}
+
+/** Takes in an object that a write answered with: it is as desired. */
+export function takeApplied(app: AppRuntime, key: string, live: KubeObject): void {
+  app.observed.set(key, observationOf(live));
+  app.suspects.delete(key);
+  app.comparisons.delete(key);
+}
+
+/** Takes in that an object is not there (any more). */
+export function takeGone(app: AppRuntime, key: string): Change {
+  app.suspects.delete(key);
+  return app.observed.delete(key) || app.record.inventory.get(key)?.deleting !== undefined ? 'drift' : 'nothing';
+}
+
+/** What is kept of a live object. */
+export function observationOf(live: KubeObject): Observation {
+  const health = computeHealth(live);
+  return {
+    uid: live.metadata.uid ?? '',
+    resourceVersion: live.metadata.resourceVersion ?? '',
+    ...(health === undefined ? {} : { health: shared(health) }),
+    shape: shapeOf(live),
+    drift: 'none',
+    ...(live.metadata.deletionTimestamp === undefined ? {} : { terminating: true }),
+  };
+}
+
+const healthy: Health = Object.freeze({ status: 'Healthy' });
+
+/** Tens of thousands of objects are healthy: they share one value. */
+function shared(health: Health): Health {
+  return health.status === 'Healthy' && health.message === undefined ? healthy : health;
+}
+
+/** Only what was applied as it is desired now can drift; the rest waits for its operation. */
+function isComparable(app: AppRuntime, key: string): boolean {
+  const object = app.desired.objects.get(key);
+  if (object === undefined || object.hook !== undefined || object.options?.skip || object.options?.ifNotPresent)
+    return false;
+  return app.record.inventory.get(key)?.digest === object.digest;
+}
+
+function sameHealth(a: Health | undefined, b: Health | undefined): boolean {
+  return a?.status === b?.status && a?.message === b?.message;
+}

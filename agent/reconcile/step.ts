@@ -1,0 +1,199 @@
+import { HawserError, isRetryable, messageOf } from '#shared/errors.ts';
+import type { AgentStateStore } from '../state/state-store.ts';
+import { applyTasks, failTransient } from './apply-tasks.ts';
+import { compareUnapplied, correctDrift, verifySuspects } from './corrections.ts';
+import { decide } from './decide.ts';
+import { confirmGone, deleteHooks, deleteOrdered } from './delete-objects.ts';
+import type { ReconcileDeps } from './deps.ts';
+import { correctAt, fightsOf } from './fights.ts';
+import type { Decision, Facts } from './model.ts';
+import { pruneExtras, type PruneDeps } from './prune.ts';
+import { addEvent, setCondition, type AppRuntime } from './runtime.ts';
+
+export interface StepDeps extends ReconcileDeps, PruneDeps {
+  store: AgentStateStore;
+  isComplete(app: AppRuntime): boolean;
+  unmetOf(app: AppRuntime): string[];
+  /** Something that people see may have changed; `soon` false where it will change again in a moment. */
+  changed(app: AppRuntime, soon: boolean): void;
+  /** An application's state was dropped after a deletion order. */
+  forgotten(app: AppRuntime): void;
+}
+
+/** When to look again, ms since 1970; absent: when something happens. */
+export interface StepResult {
+  until?: number;
+}
+
+/** More decisions than any application needs without waiting; past it something is wrong and the worker is given back. */
+const decisionsPerTurn = 500;
+
+/**
+ * One turn of one application: decides and acts until it has to wait. May be left at any point (a crash, an error):
+ * the next turn decides from what is persisted and observed.
+ */
+export async function takeTurn(deps: StepDeps, app: AppRuntime): Promise<StepResult> {
+  for (let n = 0; n < decisionsPerTurn; n += 1) {
+    const facts = factsOf(deps, app);
+    const decision = decide(facts);
+    if (decision.do === 'wait') return rest(deps, app, decision);
+    await carryOut(deps, app, decision);
+    if (app.deleted) return {};
+  }
+  throw new HawserError('internal', `${app.id} did not come to rest`, { retry: 'later' });
+}
+
+/** What a decision about this application looks at, now. */
+export function factsOf(deps: StepDeps, app: AppRuntime): Facts {
+  return {
+    now: deps.clock.now(),
+    root: app.root,
+    desired: app.desired,
+    record: app.record,
+    saved: app.saved,
+    observed: app.observed,
+    comparisons: app.comparisons,
+    complete: deps.isComplete(app),
+    unmet: deps.unmetOf(app),
+    correctAt: (key) => (app.shared.has(key) ? Infinity : correctAt(app, key, deps.clock.now())),
+  };
+}
+
+async function carryOut(deps: StepDeps, app: AppRuntime, decision: Exclude<Decision, { do: 'wait' }>): Promise<void> {
+  switch (decision.do) {
+    case 'save':
+      await save(deps, app, decision);
+      return;
+    case 'keep':
+      app.record = decision.record;
+      return;
+    case 'apply':
+      failTransient(deps, app, decision.tasks);
+      return applyTasks(deps, app, decision.tasks);
+    case 'delete-hooks':
+      return deleteHooks(deps, app, decision.keys);
+    case 'prune':
+      return pruneExtras(deps, app, decision.keys);
+    case 'verify':
+      await verifySuspects(deps, app, decision.keys);
+      return deps.changed(app, true);
+    case 'correct':
+      await correctDrift(deps, app, decision.keys);
+      noteFights(deps, app);
+      return deps.changed(app, true);
+    case 'compare':
+      await compareUnapplied(deps, app, decision.keys);
+      return deps.changed(app, true);
+    case 'delete':
+      return deleteOrdered(deps, app, decision.keys);
+    case 'confirm-gone':
+      return confirmGone(deps, app, decision.keys);
+    case 'forget':
+      await deps.store.drop(app.id);
+      app.deleted = true;
+      deps.forgotten(app);
+      return;
+  }
+}
+
+async function save(deps: StepDeps, app: AppRuntime, decision: Extract<Decision, { do: 'save' }>): Promise<void> {
+  const before = app.record;
+  app.record = decision.record;
+  try {
+    await persist(deps, app);
+  } catch (error) {
+    app.record = before;
+    throw error;
+  }
+  const { operation } = decision.record;
+  if (decision.event !== undefined && operation !== undefined) {
+    const reason = { started: 'OperationStarted', finished: 'OperationCompleted', failed: 'OperationFailed' }[
+      decision.event
+    ];
+    const message = decision.event === 'started' ? `sync to ${operation.revision}` : operation.message;
+    addEvent(app, deps.clock.now(), { reason, message, type: decision.event === 'failed' ? 'Warning' : 'Normal' });
+    const failed = operation.phase === 'Failed' ? `Failed last sync attempt: ${operation.message}` : undefined;
+    setCondition(app, 'SyncError', failed, deps.clock.now());
+  }
+  deps.changed(app, decision.event !== 'started');
+}
+
+/** Writes the record; with the snapshot where the stored one is older. Another writer's state is taken in, never overwritten (INV-18). */
+export async function persist(deps: Pick<StepDeps, 'store' | 'log'>, app: AppRuntime): Promise<void> {
+  const state = { record: app.record, root: app.signed, chunks: app.chunks };
+  try {
+    app.version = await deps.store.save(state, app.version, !app.saved);
+    app.saved = true;
+    app.uidsChanged = false;
+  } catch (error) {
+    if (error instanceof HawserError && error.code === 'conflict') await takeOver(deps, app);
+    throw error;
+  }
+}
+
+/** Somebody else wrote (or removed) the state: go on from it. What either side owns stays in the inventory. */
+async function takeOver(deps: Pick<StepDeps, 'store' | 'log'>, app: AppRuntime): Promise<void> {
+  const loaded = await deps.store.load(app.id);
+  deps.log.warn(
+    { application: app.id, found: loaded !== undefined },
+    'the stored state changed under us; going on from it',
+  );
+  app.version = loaded?.version;
+  app.saved = false;
+  if (loaded === undefined) return;
+  for (const [key, entry] of loaded.state.record.inventory) {
+    if (!app.record.inventory.has(key)) app.record.inventory.set(key, entry);
+  }
+}
+
+function noteFights(deps: StepDeps, app: AppRuntime): void {
+  const now = deps.clock.now();
+  const fights = fightsOf(app, now);
+  const message =
+    fights.length === 0
+      ? undefined
+      : `somebody keeps changing back: ${fights.slice(0, 10).join(', ')}; corrections are paused`;
+  if (setCondition(app, 'Fight', message, now) && message !== undefined)
+    addEvent(app, now, { type: 'Warning', reason: 'Fight', message });
+}
+
+async function rest(deps: StepDeps, app: AppRuntime, decision: Extract<Decision, { do: 'wait' }>): Promise<StepResult> {
+  const { operation } = app.record;
+  const now = deps.clock.now();
+  const blocked = deps.unmetOf(app).length > 0 && operation?.generation !== app.root.generation;
+  setCondition(app, 'DependencyNotReady', blocked ? decision.message : undefined, now);
+  if (app.root.deletion !== undefined) setCondition(app, 'DeletionError', decision.message, now);
+  else if (decision.message !== undefined && operation?.phase === 'Running') {
+    app.record = { ...app.record, operation: { ...operation, message: decision.message } };
+  }
+  if (app.uidsChanged === true && operation?.phase !== 'Running') await persist(deps, app);
+  noteShared(app, now);
+  deps.changed(app, true);
+  return decision.until === undefined ? {} : { until: decision.until };
+}
+
+function noteShared(app: AppRuntime, now: number): void {
+  const results = Object.values(app.record.operation?.results ?? {});
+  const messages = results.filter((result) =>
+    app.shared.has(`${result.group}/${result.kind}/${result.namespace}/${result.name}`),
+  );
+  const message =
+    app.shared.size === 0
+      ? undefined
+      : messages
+          .map((result) => result.message)
+          .slice(0, 10)
+          .join('; ') || [...app.shared].slice(0, 10).join('; ');
+  setCondition(app, 'SharedResourceWarning', message, now);
+}
+
+/** How long to wait after a turn that threw. */
+export function turnBackOff(error: unknown, failures: number, random: () => number): number {
+  const longest = isRetryable(error) ? 30_000 : 120_000;
+  return Math.min(longest, 250 * 2 ** failures) * (0.5 + random() / 2);
+}
+
+/** What people read about a turn that threw. */
+export function turnProblem(error: unknown): string {
+  return messageOf(error);
+}

@@ -1,0 +1,42 @@
+import type { ResourceResult } from '#shared/domain/status.ts';
+import type { OperationProgress } from '../state/record.ts';
+import type { Facts, Task } from './model.ts';
+
+/** Where an operation notes what a task did: objects by key, hooks by phase and key, because one may run in several. */
+export function resultKeyOf(task: Task): string {
+  return task.object.hook === undefined ? task.object.key : `${task.phase} ${task.object.key}`;
+}
+
+/** How far a hook has come: its health is its state (argo-cd.md §2.7 step 4); what is noted once stays. */
+export function hookStateOf(
+  facts: Pick<Facts, 'observed' | 'complete'>,
+  operation: OperationProgress,
+  task: Task,
+): { phase: 'Running' | 'Succeeded' | 'Failed'; message: string } {
+  const result = operation.results[resultKeyOf(task)];
+  if (result === undefined) return { phase: 'Running', message: 'not started' };
+  if (result.status === 'SyncFailed') return { phase: 'Failed', message: result.message };
+  const seen = facts.observed.get(task.object.key);
+  if (seen === undefined) {
+    if (!facts.complete) return { phase: 'Running', message: 'not observed yet' };
+    return { phase: 'Failed', message: 'it is gone, somebody deleted it' };
+  }
+  const message = seen.health?.message ?? '';
+  if (seen.health === undefined || seen.health.status === 'Healthy') return { phase: 'Succeeded', message };
+  if (seen.health.status === 'Degraded' || seen.health.status === 'Unknown') return { phase: 'Failed', message };
+  return { phase: 'Running', message };
+}
+
+/** The result entry for a task. */
+export function resultOf(
+  task: Pick<Task, 'object' | 'phase'>,
+  outcome: Pick<ResourceResult, 'status' | 'message' | 'action'>,
+): ResourceResult {
+  return {
+    ...task.object.id,
+    ...outcome,
+    message: outcome.message.slice(0, 2000),
+    phase: task.phase,
+    ...(task.object.hook === undefined ? {} : { hookType: task.phase }),
+  };
+}

@@ -1,0 +1,205 @@
+import { hash } from 'node:crypto';
+import { HawserError, messageOf } from '#shared/errors.ts';
+import type { ClusterCapabilities } from '#shared/domain/cluster.ts';
+import type { AgentReport, ApplicationReport } from '#shared/messages/agent-report.ts';
+import type { Clock } from '#shared/ports/clock.ts';
+import type { Hub } from '#shared/ports/hub.ts';
+import type { Log } from '#shared/ports/log.ts';
+
+/** Sends what changed, level-triggered: a report says how an application is now, so only the newest counts. */
+export interface Reporter {
+  /** This application may look different now. `soon` false: it will change again in a moment, wait for that. */
+  changed(application: string, soon: boolean): void;
+  /** Send these (all when absent) again, whatever was sent before. */
+  resend(applications?: readonly string[]): void;
+  /** Attached to the next report. */
+  capabilities(capabilities: ClusterCapabilities): void;
+  /** Heartbeats and retries, until the signal. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface ReporterDeps {
+  hub: Pick<Hub, 'report'>;
+  clock: Clock;
+  log: Log;
+  agentVersion: string;
+  epoch: string;
+  random: () => number;
+  applications(): Iterable<string>;
+  /** The state to report; undefined when the application is not here any more. */
+  reportOf(application: string): ApplicationReport | undefined;
+  /** The events of this report arrived: they need not be sent again. */
+  acknowledged(application: string, report: ApplicationReport): void;
+  facts(): { version: number; objects: number; memoryBytes: number };
+}
+
+interface Sent {
+  digest: string;
+  resources: string;
+}
+
+const urgentMs = 3;
+const coalesceMs = 20;
+const relaxedMs = 250;
+const batchBytes = 200 * 1024;
+const batchApplications = 200;
+const heartbeatMs = 30_000;
+
+/** Creates the reporter; it sends from the first `changed` on. */
+export function createReporter(deps: ReporterDeps): Reporter {
+  const dirty = new Set<string>();
+  const sent = new Map<string, Sent>();
+  let sequence = 1;
+  let pendingCapabilities: ClusterCapabilities | undefined;
+  let flushing = false;
+  let timer: AbortController | undefined;
+  let due = Infinity;
+  let lastFlush = -Infinity;
+  let failures = 0;
+  let stopped = false;
+
+  function schedule(delay: number): void {
+    if (stopped) return;
+    const at = deps.clock.monotonic() + delay;
+    if (flushing || at >= due) return;
+    timer?.abort();
+    const mine = new AbortController();
+    timer = mine;
+    due = at;
+    void deps.clock.sleep(delay, mine.signal).then(() => (mine.signal.aborted ? undefined : flush()));
+  }
+
+  /** The first change goes out at once; what follows on its heels is gathered. */
+  function delayFor(soon: boolean): number {
+    if (!soon) return relaxedMs;
+    return deps.clock.monotonic() - lastFlush > coalesceMs ? urgentMs : coalesceMs;
+  }
+
+  async function flush(): Promise<void> {
+    if (flushing) return;
+    flushing = true;
+    due = Infinity;
+    let again: number | undefined;
+    try {
+      while (dirty.size > 0 || pendingCapabilities !== undefined) {
+        const batch = takeBatch();
+        if (batch.length === 0 && pendingCapabilities === undefined) break;
+        await send(batch);
+        failures = 0;
+      }
+    } catch (error) {
+      failures += 1;
+      again = deps.random() * Math.min(30_000, 500 * 2 ** failures);
+      const told = error instanceof HawserError ? error.data['retryAfterMs'] : undefined;
+      if (typeof told === 'number') again = Math.max(again, told);
+      deps.log.warn({ reason: messageOf(error), waiting: dirty.size }, 'report was not delivered, will try again');
+    } finally {
+      flushing = false;
+      lastFlush = deps.clock.monotonic();
+    }
+    if (again !== undefined) schedule(again);
+    else if (dirty.size > 0) schedule(coalesceMs);
+  }
+
+  /** Reports of dirty applications that really differ from what was sent, up to the size of one message. */
+  function takeBatch(): { report: ApplicationReport; now: Sent }[] {
+    const batch: { report: ApplicationReport; now: Sent }[] = [];
+    let bytes = 0;
+    for (const application of dirty) {
+      if (batch.length >= batchApplications || bytes >= batchBytes) break;
+      dirty.delete(application);
+      const report = deps.reportOf(application);
+      if (report === undefined) continue;
+      const { events, resources = [], ...rest } = report;
+      const resourceText = JSON.stringify(resources);
+      const restText = JSON.stringify(rest);
+      const now = { resources: hash('sha1', resourceText, 'base64'), digest: '' };
+      now.digest = hash('sha1', restText + now.resources, 'base64');
+      const before = sent.get(application);
+      if (before?.digest === now.digest && events.length === 0) continue;
+      const same = before?.resources === now.resources;
+      bytes += restText.length + (same ? 0 : resourceText.length) + JSON.stringify(events).length;
+      batch.push({ report: same ? { ...rest, events } : report, now });
+    }
+    return batch;
+  }
+
+  async function send(batch: { report: ApplicationReport; now: Sent }[]): Promise<void> {
+    const capabilities = pendingCapabilities;
+    const { version, objects, memoryBytes } = deps.facts();
+    const message: AgentReport = {
+      format: 1,
+      epoch: deps.epoch,
+      sequence,
+      agentVersion: deps.agentVersion,
+      version,
+      applications: batch.map((entry) => entry.report),
+      heartbeat: { digest: heartbeatDigest(), applications: [...deps.applications()].length, objects, memoryBytes },
+      ...(capabilities === undefined ? {} : { capabilities }),
+    };
+    try {
+      await deps.hub.report(message);
+    } catch (error) {
+      // A number that certainly did not arrive is used again, so that it does not count as lost.
+      if (!(error instanceof HawserError && error.data['notDelivered'] === true)) sequence += 1;
+      const refused = error instanceof HawserError && (error.code === 'invalid-input' || error.code === 'too-large');
+      if (refused)
+        deps.log.error(
+          { reason: error.message, applications: batch.map((entry) => entry.report.application) },
+          'report was refused',
+        );
+      for (const { report } of batch) {
+        sent.delete(report.application);
+        if (!refused) dirty.add(report.application);
+      }
+      if (!refused) throw error;
+      return;
+    }
+    sequence += 1;
+    if (capabilities === pendingCapabilities) pendingCapabilities = undefined;
+    for (const { report, now } of batch) {
+      sent.set(report.application, now);
+      deps.acknowledged(report.application, report);
+    }
+  }
+
+  function heartbeatDigest(): string {
+    const lines = [...deps.applications()]
+      .sort()
+      .map((application) => `${application}=${sent.get(application)?.digest ?? ''}`);
+    return hash('sha256', lines.join('\n'), 'hex');
+  }
+
+  return {
+    changed(application, soon) {
+      dirty.add(application);
+      schedule(delayFor(soon));
+    },
+    resend(applications) {
+      for (const application of applications ?? deps.applications()) {
+        sent.delete(application);
+        dirty.add(application);
+      }
+      schedule(urgentMs);
+    },
+    capabilities(capabilities) {
+      pendingCapabilities = capabilities;
+      schedule(coalesceMs);
+    },
+    async run(signal) {
+      while (!signal.aborted) {
+        await deps.clock.sleep(heartbeatMs * (0.8 + 0.4 * deps.random()), signal);
+        if (signal.aborted || flushing || dirty.size > 0) continue;
+        // One at a time: a heartbeat and a report must not use the same number.
+        flushing = true;
+        await send([]).catch((error: unknown) =>
+          deps.log.debug({ reason: messageOf(error) }, 'heartbeat was not delivered'),
+        );
+        flushing = false;
+        if (dirty.size > 0) schedule(urgentMs);
+      }
+      stopped = true;
+      timer?.abort();
+    },
+  };
+}
