@@ -87,7 +87,11 @@ export function kubeClientOf(kubeconfig: string): KubeClient {
 }
 
 /** Asks again until `check` gives something other than undefined or false; throws with `what` after the time. */
-export async function eventually<T>(what: string, check: () => Promise<T | undefined | false>, milliseconds = 30_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  check: () => Promise<T | undefined | false>,
+  milliseconds = 30_000,
+): Promise<T> {
   const until = Date.now() + milliseconds;
   let last: unknown;
   for (;;) {
@@ -97,7 +101,8 @@ export async function eventually<T>(what: string, check: () => Promise<T | undef
     } catch (error) {
       last = error;
     }
-    if (Date.now() > until) throw new Error(`not in ${milliseconds} ms: ${what}${last instanceof Error ? ` (${last.message})` : ''}`);
+    if (Date.now() > until)
+      throw new Error(`not in ${milliseconds} ms: ${what}${last instanceof Error ? ` (${last.message})` : ''}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -114,6 +119,9 @@ async function call<T>(product: Product, method: string, path: string, body?: un
 }
 
 async function git(folder: string, ...args: string[]): Promise<string> {
-  const { stdout } = await run('git', ['-c', 'commit.gpgsign=false', ...args], { cwd: folder, maxBuffer: 64 * 1024 * 1024 });
+  const { stdout } = await run('git', ['-c', 'commit.gpgsign=false', ...args], {
+    cwd: folder,
+    maxBuffer: 64 * 1024 * 1024,
+  });
   return stdout;
 }
