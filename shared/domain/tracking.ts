@@ -127,25 +127,6 @@ export function readTracking(object: KubeObject): Tracking {
   };
 }
 
-/**
- * Who else has an object, in words; undefined where nobody has or where it may be taken over: a claim of the same name is
- * the very application that has moved here from Argo CD or Flux, and Helm's own release marks bind nobody (argo-cd.md §2.4).
- */
-export function claimOf(
-  live: KubeObject,
-  root: { owner: string; application: string; displayName: string },
-): string | undefined {
-  const { owner, argo, flux } = readTracking(live);
-  if (owner === root.owner) return undefined;
-  if (owner !== undefined) return `another application (ApplySet ${owner})`;
-  const isSame = (name: string) => name === root.displayName || name === root.application;
-  if (argo?.self === true && !isSame(argo.application) && !isSame(argo.application.replace(/^[^_]*_/, ''))) {
-    return `the Argo CD application ${argo.application}`;
-  }
-  if (flux !== undefined && !isSame(flux.name)) return `the Flux ${flux.kind} ${flux.namespace}/${flux.name}`;
-  return undefined;
-}
-
 function readArgo(object: KubeObject, labels: Record<string, string>): Tracking['argo'] {
   const trackingId = annotationOf(object, argoTrackingAnnotation);
   if (trackingId === undefined) {
