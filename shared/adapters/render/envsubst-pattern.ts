@@ -6,7 +6,7 @@
 export function matchesPattern(pattern: string, text: string): boolean | undefined {
   const tokens = tokenize(pattern);
   if (tokens === undefined) return undefined;
-  const characters = [...text];
+  const characters = Array.from(text);
   let at = 0;
   let token = 0;
   let star = -1;
@@ -34,7 +34,7 @@ type Token = '*' | ((character: string) => boolean);
 
 function tokenize(pattern: string): Token[] | undefined {
   const tokens: Token[] = [];
-  const characters = [...pattern];
+  const characters = Array.from(pattern);
   for (let at = 0; at < characters.length; at += 1) {
     const character = characters[at] ?? '';
     if (character === '*') tokens.push('*');

@@ -204,5 +204,5 @@ function trimStart(value: string, pattern: string, longest: boolean): string {
 }
 
 function reverse(text: string): string {
-  return [...text].reverse().join('');
+  return Array.from(text).toReversed().join('');
 }

@@ -1,5 +1,3 @@
-import { HawserError } from '../../errors.ts';
-
 /** A number as text, so that 64-bit integers survive. `digits` is what canonical JSON prints. */
 export interface JsonNumber {
   readonly digits: string;
@@ -43,14 +41,6 @@ export function floatText(value: number): string | undefined {
   return Object.is(value, -0) ? '0' : String(value);
 }
 
-/** Parses one or several JSON values that follow each other. Throws a HawserError `object-invalid` with the line. */
-export function parseJsonStream(text: string, maxDepth: number): JsonTree[] {
-  const values: JsonTree[] = [];
-  const reader = createReader(text, maxDepth);
-  while (reader.more()) values.push(reader.value());
-  return values;
-}
-
 /** Plain JSON data to a tree (for options that came as JSON). */
 export function treeOf(value: unknown): JsonTree {
   if (value === null || value === undefined) return null;
@@ -80,80 +70,4 @@ function compareKeys(a: string, b: string): number {
   // UTF-16 order differs from byte order only where surrogates meet U+E000…U+FFFF.
   if (/[\ud800-\uffff]/.test(a) && /[\ud800-\uffff]/.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-const stringToken = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
-const numberToken = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y;
-const wordToken = /true|false|null/y;
-const blankToken = /[ \t\r\n]*/y;
-
-function createReader(text: string, maxDepth: number): { more: () => boolean; value: () => JsonTree } {
-  let at = 0;
-
-  function fail(): never {
-    const line = text.slice(0, at).split('\n').length;
-    const found = at < text.length ? JSON.stringify(text.slice(at, at + 20)) : 'the end';
-    throw new HawserError('object-invalid', `not JSON: line ${line}: unexpected ${found}`, { data: { line } });
-  }
-  function skipBlanks(): void {
-    blankToken.lastIndex = at;
-    blankToken.test(text);
-    at = blankToken.lastIndex;
-  }
-  function token(pattern: RegExp): string | undefined {
-    pattern.lastIndex = at;
-    if (!pattern.test(text)) return undefined;
-    const found = text.slice(at, pattern.lastIndex);
-    at = pattern.lastIndex;
-    return found;
-  }
-  function take(character: string): boolean {
-    skipBlanks();
-    if (text[at] !== character) return false;
-    at += 1;
-    return true;
-  }
-  function string(): string {
-    skipBlanks();
-    const found = token(stringToken);
-    return found === undefined ? fail() : (JSON.parse(found) as string);
-  }
-  function value(depth: number): JsonTree {
-    if (depth > maxDepth)
-      throw new HawserError('render-limit', `nested deeper than ${maxDepth} levels`, {
-        data: { limit: 'depth', value: maxDepth },
-      });
-    skipBlanks();
-    if (text[at] === '"') return string();
-    if (take('{')) return object(depth);
-    if (take('[')) return array(depth);
-    const word = token(wordToken);
-    if (word !== undefined) return word === 'null' ? null : word === 'true';
-    const digits = numberText(token(numberToken) ?? fail());
-    return digits === undefined ? fail() : { digits };
-  }
-  function object(depth: number): JsonTree {
-    const map: JsonMap = new Map();
-    if (take('}')) return map;
-    do {
-      const key = string();
-      if (!take(':')) fail();
-      map.set(key, value(depth + 1));
-    } while (take(','));
-    return take('}') ? map : fail();
-  }
-  function array(depth: number): JsonTree {
-    const list: JsonTree[] = [];
-    if (take(']')) return list;
-    do list.push(value(depth + 1));
-    while (take(','));
-    return take(']') ? list : fail();
-  }
-  return {
-    more: () => {
-      skipBlanks();
-      return at < text.length;
-    },
-    value: () => value(1),
-  };
 }

@@ -88,7 +88,7 @@ function checkKustomization(walk: Walk, { tree, file, folder }: Kustomization): 
   for (const field of accumulated) for (const reference of listAt(tree, field)) refer(reference, field);
   for (const field of plugins) {
     for (const reference of listAt(tree, field)) {
-      if (isInline(reference)) checkPlugin(walk, { folder, file, field }, String(reference));
+      if (isInline(reference)) checkPlugin(walk, { folder, file, field }, reference);
       else checkPluginFile(walk, { folder, file, field }, refer(reference, field));
     }
   }
@@ -196,7 +196,7 @@ function helmRefused(file: string): HawserError {
   });
 }
 
-function isInline(reference: JsonTree): boolean {
+function isInline(reference: JsonTree): reference is string {
   return typeof reference === 'string' && (reference.includes('\n') || /^\s*[{[]|:\s/.test(reference));
 }
 

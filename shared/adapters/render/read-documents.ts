@@ -1,6 +1,7 @@
 import { HawserError } from '../../errors.ts';
 import type { FoundDocument } from './collect-objects.ts';
-import { parseJsonStream, type JsonTree } from './json-tree.ts';
+import { parseJsonStream } from './json-reader.ts';
+import type { JsonTree } from './json-tree.ts';
 import { cleanWords, runTool } from './run-tool.ts';
 import type { RenderContext } from './render-in-directory.ts';
 import { splitDocuments, type DocumentText } from './yaml-subset.ts';

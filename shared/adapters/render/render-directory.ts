@@ -1,6 +1,7 @@
 import { HawserError } from '../../errors.ts';
 import type { FoundDocument } from './collect-objects.ts';
-import { parseJsonStream, stringAt, type JsonTree } from './json-tree.ts';
+import { parseJsonStream } from './json-reader.ts';
+import { stringAt, type JsonTree } from './json-tree.ts';
 import { decodeText, readDocument } from './read-documents.ts';
 import type { RenderContext } from './render-in-directory.ts';
 import { splitDocuments } from './yaml-subset.ts';

@@ -23,7 +23,7 @@ export function workerCommand(limits: RenderLimits, log: Log, workerFile?: strin
     log.warn({}, 'renders share the network of this machine: network namespaces are not permitted here');
   if (resources.length === 0)
     log.warn({}, 'renders have no kernel limits on memory and files: prlimit is not usable here');
-  const [command = process.execPath, ...rest] = [...network, ...resources, process.execPath];
+  const [command, ...rest] = [...network, ...resources, process.execPath];
   return {
     command,
     arguments: [

@@ -29,7 +29,7 @@ export function resolvePlain(source: string): PlainScalar {
   if (first === 46 && source.includes('_')) return unproven;
   if (first === 46) return goFloat.test(source) ? numberOr(source, floatText(Number(source))) : source;
   const plain = source.replaceAll('_', '');
-  if (plain.length > 400 && /^[-+\d]/.test(plain) && goFloat.test(plain)) return unproven;
+  if (plain.length > 400 && (goFloat.test(plain) || goInteger.test(plain))) return unproven;
   return resolveNumber(source, plain);
 }
 

@@ -1,9 +1,9 @@
 /** Characters that go-yaml refuses or breaks lines at. */
 // oxlint-disable-next-line no-control-regex -- these are the characters to keep out
 const strangeCharacters = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/;
-const directiveOrEnd = /^(?:%|\.\.\.(?:\s|$)|---[ \t]+[^\s#])/m;
-const explicitKey = /^[ \-]*\?(?:[ \n]|$)/m;
-const wideIndent = /^[ \-?]{200}/m;
+const directiveOrEnd = /^(?:%|\.\.\.(?:\s|$)|---(?![ \t]*(?:#.*)?$))/m;
+const explicitKey = /^[ -]*\?(?:[ \n]|$)/m;
+const wideIndent = /^[ ?-]{200}/m;
 
 /** How deep flow collections may nest before the JavaScript parser is not asked any more (NT-70). */
 const maxFlowDepth = 100;

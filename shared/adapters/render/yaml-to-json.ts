@@ -154,7 +154,7 @@ function keyText(walk: Walk, key: Scalar): string | undefined {
 
 /** `<<`: go-yaml v2 sets the merged keys where the merge stands, so later keys win and earlier ones lose. */
 function mergeInto(walk: Walk, map: JsonMap, value: Node | null, depth: number): boolean {
-  const sources = isSeq(value) ? [...value.items].reverse() : [value];
+  const sources = isSeq(value) ? value.items.toReversed() : [value];
   for (const source of sources as (Node | null)[]) {
     const merged = convert(walk, source, depth + 1);
     if (!(merged instanceof Map)) return false;
@@ -205,8 +205,8 @@ function blanksAfter(text: string, from: number): string {
 
 /** Quoted scalars that end where they seem to, with escapes that YAML 1.1 and 1.2 read alike. */
 function isProvenQuoted(source: string): boolean {
-  if (source.startsWith("'")) return /^'(?:[^']|'')*'$/.test(source);
-  if (!/^"(?:[^"\\]|\\[^])*"$/.test(source)) return false;
+  if (source.startsWith("'")) return /^'[^']*(?:''[^']*)*'$/.test(source);
+  if (!/^"[^"\\]*(?:\\[^][^"\\]*)*"$/.test(source)) return false;
   if (!source.includes('\\')) return true;
   if (/\\\n[ \t]*\n/.test(source)) return false;
   return !/\\(?:[^"\\ntrbfae0xuU\n]|u(?:[dD][89a-fA-F]|[fF]{3}[eEfF])|U(?!000[0-9a-fA-F]{5}|0010)|[xU][^0-9a-fA-F])/.test(
