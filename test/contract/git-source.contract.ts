@@ -227,7 +227,7 @@ export function describeGitSource(name: string, open: () => Promise<GitSourceFix
       });
 
       it('fetches only what changed', async () => {
-        const { source, access, repository } = fixture;
+        const { source, repository } = fixture;
         const files = Object.fromEntries(
           Array.from({ length: 400 }, (_, index) => [`apps/app-${index % 40}/f${index}.yaml`, `value: ${index}`]),
         );

@@ -63,8 +63,8 @@ function pass(target: URL, request: IncomingMessage, response: ServerResponse, f
       if (faults.changePack !== undefined && body.includes('PACK')) body = Buffer.from(faults.changePack(body));
       const { 'content-length': _length, 'transfer-encoding': _encoding, connection: _other, ...kept } = answer.headers;
       response.writeHead(answer.statusCode ?? 502, { ...kept, 'content-length': body.length });
-      if (faults.cutAfter === undefined || body.length <= faults.cutAfter) return response.end(body);
-      response.write(body.subarray(0, faults.cutAfter), () => response.destroy());
+      if (faults.cutAfter === undefined || body.length <= faults.cutAfter) response.end(body);
+      else response.write(body.subarray(0, faults.cutAfter), () => response.destroy());
     });
   });
   onward.on('error', () => response.destroy());

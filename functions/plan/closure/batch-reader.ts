@@ -7,8 +7,8 @@ export interface BatchReader {
 }
 
 interface Waiting {
-  resolve(content: Uint8Array): void;
-  reject(error: unknown): void;
+  resolve: (content: Uint8Array) => void;
+  reject: (error: unknown) => void;
 }
 
 /** For walks over many applications: all of them stand at the same level when they wait, so a level costs a request. */

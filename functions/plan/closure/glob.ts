@@ -58,10 +58,8 @@ function skipMany(steps: readonly Step[], active: Uint8Array): void {
 }
 
 function parseSteps(pattern: string, { separator }: GlobOptions): Step[] {
-  const anything = (): boolean => true;
-  const inName = (character: string): boolean => character !== '/';
   const steps: Step[] = [];
-  const characters = [...pattern];
+  const characters = Array.from(pattern);
   for (let at = 0; at < characters.length; at += 1) {
     const character = characters[at] ?? '';
     if (character === '*') {
@@ -82,6 +80,14 @@ function parseSteps(pattern: string, { separator }: GlobOptions): Step[] {
     }
   }
   return steps;
+}
+
+function anything(): boolean {
+  return true;
+}
+
+function inName(character: string): boolean {
+  return character !== '/';
 }
 
 function characterClass(body: readonly string[]): (character: string) => boolean {

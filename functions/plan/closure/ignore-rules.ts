@@ -12,12 +12,32 @@ interface Rule {
 const RULES = 1000;
 
 /** What Flux leaves out of every source (flux.md §1.1, default exclusions). */
-export const fluxDefaultIgnores = [
-  ...['.git/', '.gitignore', '.gitmodules', '.gitattributes'],
-  ...['*.jpg', '*.jpeg', '*.gif', '*.png', '*.wmv', '*.flv', '*.tar.gz', '*.zip'],
-  ...['.github/', '.circleci/', '.travis.yml', '.gitlab-ci.yml', 'appveyor.yml', '.drone.yml', 'cloudbuild.yaml'],
-  ...['codeship-services.yml', 'codeship-steps.yml', '**/.goreleaser.yml', '**/.sops.yaml', '**/.flux.yaml'],
-].join('\n');
+export const fluxDefaultIgnores = `
+.git/
+.gitignore
+.gitmodules
+.gitattributes
+*.jpg
+*.jpeg
+*.gif
+*.png
+*.wmv
+*.flv
+*.tar.gz
+*.zip
+.github/
+.circleci/
+.travis.yml
+.gitlab-ci.yml
+appveyor.yml
+.drone.yml
+cloudbuild.yaml
+codeship-services.yml
+codeship-steps.yml
+**/.goreleaser.yml
+**/.sops.yaml
+**/.flux.yaml
+`;
 
 /** Rules in gitignore's syntax: the last that matches decides. */
 export function parseGitIgnore(text: string): IgnoreRules {

@@ -75,7 +75,7 @@ export async function* everythingBelow(
 ): AsyncGenerator<TreeEntry, void, undefined> {
   // A tree bomb has more paths than anybody can count (NT-28).
   let seen = 0;
-  const pending = (await walk.tree.list(folder)).reverse();
+  const pending = (await walk.tree.list(folder)).toReversed();
   for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
     seen += 1;
     if (seen > FILES) {
@@ -87,7 +87,7 @@ export async function* everythingBelow(
     yield entry;
     if (entry.type === 'tree' && (await enter(entry))) {
       checkPath(entry.path, shown(folder));
-      pending.push(...(await walk.tree.list(entry.path)).reverse());
+      pending.push(...(await walk.tree.list(entry.path)).toReversed());
     }
   }
 }

@@ -10,12 +10,12 @@ import type { Remote, RemoteContext } from './remote.ts';
 export interface BlobLoaderOptions {
   store: ObjectStore;
   limits: GitLimits;
-  contextOf(access: RepositoryAccess): FetchContext;
-  withRemote<T>(context: RemoteContext, use: (remote: Remote) => Promise<T>): Promise<T>;
-  inSequence<T>(task: () => Promise<T>): Promise<T>;
+  contextOf: (access: RepositoryAccess) => FetchContext;
+  withRemote: <T>(context: RemoteContext, use: (remote: Remote) => Promise<T>) => Promise<T>;
+  inSequence: <T>(task: () => Promise<T>) => Promise<T>;
   /** undefined where absent or damaged. */
-  tryRead(oid: string): Uint8Array | undefined;
-  forget(): void;
+  tryRead: (oid: string) => Uint8Array | undefined;
+  forget: () => void;
 }
 
 /** Files by id. `refetch` is how to get all files of the commit from a host that serves no object by id. */

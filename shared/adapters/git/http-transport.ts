@@ -127,9 +127,11 @@ function endAfter(request: ClientRequest, { clock, limits }: TransportOptions): 
     request.destroy(error);
   }
   request.setTimeout(limits.idleSeconds * 1000, () => end(timeout(limits.idleSeconds, 'sent nothing for')));
-  void clock.sleep(limits.requestSeconds * 1000, finished.signal).then(() => {
+  void endLate();
+  async function endLate(): Promise<void> {
+    await clock.sleep(limits.requestSeconds * 1000, finished.signal);
     if (!finished.signal.aborted) end(timeout(limits.requestSeconds, 'was not done after'));
-  });
+  }
   return { cancel: () => finished.abort(), error: () => reason };
 }
 

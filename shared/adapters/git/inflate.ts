@@ -1,4 +1,5 @@
 import { createInflate, inflateSync } from 'node:zlib';
+import type { Inflate } from 'node:zlib';
 
 import type { ByteSource } from './byte-source.ts';
 
@@ -25,37 +26,31 @@ export function inflateAt(source: ByteSource, offset: number, size: number): { c
 /** Finds the end of a zlib stream without keeping what it holds; resolves to the bytes that it takes. */
 export async function skipAt(source: ByteSource, offset: number, size: number): Promise<number> {
   const stream = createInflate({ chunkSize: WINDOW });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
   let produced = 0;
-  let isOver = false;
-  stream.on('data', (chunk: Buffer) => {
-    produced += chunk.length;
-    if (produced > size) stream.destroy(new Error('object is larger than it says'));
+  const ended = new Promise<void>((resolve, reject) => {
+    stream.on('data', (chunk: Buffer) => {
+      produced += chunk.length;
+      if (produced > size) stream.destroy(new Error('object is larger than it says'));
+    });
+    stream.on('end', resolve);
+    stream.on('error', reject);
   });
-  stream.on('end', () => {
-    isOver = true;
-    resolve();
-  });
-  stream.on('error', (error) => {
-    isOver = true;
-    reject(error);
-  });
-  const written = writeAll();
-  await Promise.all([promise, written]);
+  await Promise.all([ended, feed(stream, source, offset)]);
   if (produced !== size) throw new Error('object is smaller than it says');
   return stream.bytesWritten;
+}
 
-  async function writeAll(): Promise<void> {
-    for (let at = offset; !isOver; at += WINDOW) {
-      const chunk = source.read(at, WINDOW);
-      if (chunk.length === 0) {
-        stream.end();
-        return;
-      }
-      await new Promise<void>((done) => stream.write(chunk, () => done()));
-      // Lets the stream say that it has ended before it gets bytes that are not its own.
-      await new Promise((done) => setImmediate(done));
+/** Writes window after window until the stream has its end. */
+async function feed(stream: Inflate, source: ByteSource, offset: number): Promise<void> {
+  for (let at = offset; !stream.readableEnded && !stream.destroyed; at += WINDOW) {
+    const chunk = source.read(at, WINDOW);
+    if (chunk.length === 0) {
+      stream.end();
+      return;
     }
+    await new Promise<void>((done) => stream.write(chunk, () => done()));
+    // Lets the stream say that it has ended before it gets bytes that are not its own.
+    await new Promise((done) => setImmediate(done));
   }
 }
 

@@ -18,12 +18,11 @@ export function createNextRun<T>(): (key: string, task: () => Promise<T>) => Pro
 
   function start(key: string, task: () => Promise<T>): Promise<T> {
     const run = task();
-    const ended = run
-      .catch(() => undefined)
-      .then(() => {
-        if (running.get(key) === ended) running.delete(key);
-      });
+    const ended = settled(run);
     running.set(key, ended);
+    void ended.finally(() => {
+      if (running.get(key) === ended) running.delete(key);
+    });
     return run;
   }
   return (key, task) => {
@@ -38,4 +37,13 @@ export function createNextRun<T>(): (key: string, task: () => Promise<T>) => Pro
     waiting.set(key, next);
     return next;
   };
+}
+
+/** Resolves when the promise has, whichever way. */
+async function settled(promise: Promise<unknown>): Promise<void> {
+  try {
+    await promise;
+  } catch {
+    // Whoever asked for it hears of it.
+  }
 }

@@ -140,7 +140,7 @@ async function resolveInside(reading: Reading): Promise<void> {
 }
 
 async function resolveOutside(reading: Reading): Promise<void> {
-  for (const oid of [...reading.byOid.keys()]) {
+  for (const oid of Array.from(reading.byOid.keys())) {
     const base = reading.base(oid);
     if (base === undefined) continue;
     const children = reading.byOid.get(oid);

@@ -1,7 +1,7 @@
 import { HawserError } from '../../errors.ts';
 import { createSpool } from './byte-source.ts';
 import type { ByteSource, Spool } from './byte-source.ts';
-import { cutShort, encodePackets, readPackets, textOf } from './pkt-line.ts';
+import { cutShort, delimiter, encodePackets, flush, readPackets, textOf } from './pkt-line.ts';
 import type { Packet } from './pkt-line.ts';
 import { failOnError, post, printable } from './remote.ts';
 import type { Remote, RemoteContext } from './remote.ts';
@@ -62,7 +62,7 @@ function encodeV2(remote: Remote, { wants, haves = [], shallow, filter, thin }: 
     'command=fetch',
     'agent=hawser/1',
     'object-format=sha1',
-    'delimiter',
+    delimiter,
     ...wants.map((oid) => `want ${oid}`),
     ...haves.map((oid) => `have ${oid}`),
     ...(shallow === true ? [...haves.map((oid) => `shallow ${oid}`), 'deepen 1'] : []),
@@ -71,7 +71,7 @@ function encodeV2(remote: Remote, { wants, haves = [], shallow, filter, thin }: 
     'ofs-delta',
     'no-progress',
     'done',
-    'flush',
+    flush,
   ]);
 }
 
@@ -88,7 +88,7 @@ function encodeV0(remote: Remote, { wants, haves = [], shallow, thin }: PackRequ
     `want ${first} ${capabilities.join(' ')} agent=hawser/1`,
     ...others.map((oid) => `want ${oid}`),
     ...(isShallow ? [...haves.map((oid) => `shallow ${oid}`), 'deepen 1'] : []),
-    'flush',
+    flush,
     ...haves.map((oid) => `have ${oid}`),
     'done',
   ]);

@@ -3,13 +3,20 @@ import { HawserError } from '../../errors.ts';
 /** One pkt-line: data, or one of the special packets. */
 export type Packet = Buffer | 'flush' | 'delimiter' | 'end';
 
+/** A packet without data, to be sent. */
+export interface SpecialPacket {
+  code: '0000' | '0001';
+}
+
+export const flush: SpecialPacket = { code: '0000' };
+export const delimiter: SpecialPacket = { code: '0001' };
+
 const specials = ['flush', 'delimiter', 'end'] as const;
 
 /** Encodes texts and special packets to a request body (gitprotocol-common: 4 hex digits of length, then the payload). */
-export function encodePackets(packets: readonly (string | 'flush' | 'delimiter')[]): Buffer {
+export function encodePackets(packets: readonly (string | SpecialPacket)[]): Buffer {
   const parts = packets.map((packet) => {
-    if (packet === 'flush') return Buffer.from('0000');
-    if (packet === 'delimiter') return Buffer.from('0001');
+    if (typeof packet !== 'string') return Buffer.from(packet.code);
     const payload = Buffer.from(`${packet}\n`);
     return Buffer.concat([Buffer.from((payload.length + 4).toString(16).padStart(4, '0')), payload]);
   });

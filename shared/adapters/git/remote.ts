@@ -4,7 +4,7 @@ import { HawserError } from '../../errors.ts';
 import type { RepositoryAccess } from '../../ports/git-source.ts';
 import type { HttpAnswer, Transport } from './http-transport.ts';
 import type { GitLimits } from './limits.ts';
-import { encodePackets, readPackets, textOf } from './pkt-line.ts';
+import { delimiter, encodePackets, flush, readPackets, textOf } from './pkt-line.ts';
 import { parseAdvertisedRefs, parseRefLine } from './ref.ts';
 import type { RemoteRef } from './ref.ts';
 
@@ -51,8 +51,8 @@ export async function listRefs(
   prefixes: readonly string[],
 ): Promise<RemoteRef[]> {
   if (remote.version === 0) return remote.refs.filter(({ name }) => prefixes.some((prefix) => name.startsWith(prefix)));
-  const lines = ['command=ls-refs', 'agent=hawser/1', 'object-format=sha1', 'delimiter', 'peel', 'symrefs'];
-  const body = encodePackets([...lines, ...prefixes.map((prefix) => `ref-prefix ${prefix}`), 'flush']);
+  const lines = ['command=ls-refs', 'agent=hawser/1', 'object-format=sha1', delimiter, 'peel', 'symrefs'];
+  const body = encodePackets([...lines, ...prefixes.map((prefix) => `ref-prefix ${prefix}`), flush]);
   const answer = await post(context, remote, body);
   const refs: RemoteRef[] = [];
   const count = refCounter(context.limits);
