@@ -1,5 +1,6 @@
 import { isRetryable, messageOf } from '#shared/errors.ts';
 import { parseKey, type KubeObject } from '#shared/domain/kube-object.ts';
+import { unhurried } from '#shared/domain/prune-pace.ts';
 import { ownerSelector } from '#shared/domain/tracking.ts';
 import type { Clock } from '#shared/ports/clock.ts';
 import type { Log } from '#shared/ports/log.ts';
@@ -69,6 +70,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
       scheduler.forget(app.id);
       deps.forgotten(app);
     },
+    pruning: { tempo: unhurried, recent: [] },
     others: (app) => [...all.values()].filter((other) => other !== app),
     handedOver: (key) => {
       for (const other of all.values()) if (other.shared.delete(key)) retry(other);

@@ -50,7 +50,6 @@ function runtimeOf(
     drifts: new Map(),
     corrections: new Map(),
     conditions: new Map(),
-    hold: undefined,
     events: [],
     shared: new Set(),
     transient: 0,
@@ -74,9 +73,15 @@ export function acceptSnapshot(app: AppRuntime, snapshot: VerifiedSnapshot): voi
   app.chunks = snapshot.chunks;
   app.desired = desired;
   app.saved = false;
-  const { deletion: _, ...record } = app.record;
-  app.record = { ...record, generation: snapshot.root.generation, rootDigest: sha256(snapshot.signed.root) };
-  app.hold = undefined;
+  const { deletion: _, hold, ...record } = app.record;
+  // A hold on something that is desired again is over; else it stands until the next round judges anew.
+  const stands = hold !== undefined && hold.objects.every((key) => !desired.objects.has(key));
+  app.record = {
+    ...record,
+    ...(stands ? { hold } : {}),
+    generation: snapshot.root.generation,
+    rootDigest: sha256(snapshot.signed.root),
+  };
   app.transient = 0;
   app.transientSince = undefined;
   app.shared.clear();

@@ -133,6 +133,7 @@ function takeWritten(app: AppRuntime, { object }: Task, uid: string): void {
     version: object.id.version,
     digest: object.digest,
     ...(object.hook === undefined ? {} : { hook: true }),
+    ...(object.wave === 0 ? {} : { wave: object.wave }),
   });
   app.shared.delete(object.key);
   app.drifts.delete(object.key);

@@ -55,7 +55,8 @@ function withIntent(facts: Facts, selected: string[] | undefined): Map<string, I
     if (object.options?.skip === true || inventory.has(object.key)) continue;
     if (wanted !== undefined && (object.hook !== undefined || !wanted.has(object.key))) continue;
     const hook = object.hook === undefined ? {} : { hook: true };
-    inventory.set(object.key, { uid: '', version: object.id.version, digest: '', ...hook });
+    const wave = object.wave === 0 ? {} : { wave: object.wave };
+    inventory.set(object.key, { uid: '', version: object.id.version, digest: '', ...hook, ...wave });
   }
   return inventory;
 }
@@ -67,7 +68,7 @@ function withTombstones(facts: Facts, inventory: Map<string, InventoryEntry>): M
       const { tombstone: _, deleting: __, ...rest } = entry;
       inventory.set(key, rest);
     } else if (!desired && entry.tombstone === undefined && entry.hook !== true) {
-      inventory.set(key, { ...entry, tombstone: facts.now });
+      inventory.set(key, { ...entry, tombstone: { since: facts.now, generation: facts.root.generation } });
     }
   }
   return inventory;

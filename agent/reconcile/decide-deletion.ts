@@ -32,7 +32,7 @@ export function decideDeletion(facts: Facts): Decision {
 /** The highest wave that still has objects: waves are deleted in reverse (argo-cd.md §2.9). Kept ones are not in the way. */
 function lastWave(facts: Facts, record: AppRecord): string[] {
   const kept = new Set(record.deletion?.kept);
-  const waveOf = (key: string) => facts.desired.objects.get(key)?.wave ?? 0;
+  const waveOf = (key: string) => record.inventory.get(key)?.wave ?? 0;
   const keys = [...record.inventory.keys()].filter((key) => !kept.has(key));
   const wave = Math.max(...keys.map(waveOf));
   return keys.filter((key) => waveOf(key) === wave);

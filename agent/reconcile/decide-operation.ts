@@ -138,7 +138,7 @@ function decideEnd(facts: Facts, operation: OperationProgress): Decision {
       return { do: 'keep', record: withOperation(facts.record, skipPrunes(facts, operation, open)) };
     if (open.length > 0) {
       const due = Math.max(
-        ...open.map((key) => (facts.record.inventory.get(key)?.tombstone ?? facts.now) + tombstoneDelayMs),
+        ...open.map((key) => (facts.record.inventory.get(key)?.tombstone?.since ?? facts.now) + tombstoneDelayMs),
       );
       if (due > facts.now) return { do: 'wait', until: due, message: `waiting to prune ${open.length} objects` };
       return { do: 'prune', operation, keys: open };

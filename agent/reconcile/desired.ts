@@ -31,9 +31,11 @@ export function indexDesired(root: SnapshotRoot, chunks: ReadonlyMap<string, Buf
   for (const { object } of parsed) for (const image of imagesOf(object)) images.add(image);
   const objects = new Map<string, DesiredObject>();
   const tasks: Task[] = [];
+  const placed = new Set<KubeObject>();
   for (const { object, phase, wave } of orderObjects(parsed.map((entry) => entry.object))) {
     const place = places.get(object);
     if (place === undefined) continue;
+    placed.add(object);
     const { digest, chunk, line } = place;
     const desired = describe(root, object, phase, { digest, chunk, line, wave });
     const known = objects.get(desired.key);
@@ -47,7 +49,7 @@ export function indexDesired(root: SnapshotRoot, chunks: ReadonlyMap<string, Buf
       stepsFrom(tasks, (task) => isRegular(task.phase) && (withHooks || task.object.hook === undefined)),
     failSteps: () => stepsFrom(tasks, (task) => task.phase === 'SyncFail'),
     postDeleteSteps: () => stepsFrom(tasks, (task) => task.phase === 'PostDelete'),
-    hasHooks: tasks.some((task) => task.object.hook !== undefined),
+    skipped: parsed.filter(({ object }) => !placed.has(object)).map(({ object }) => keyOf(idOf(object))),
     images: [...images].sort(),
   };
 }

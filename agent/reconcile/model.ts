@@ -44,7 +44,8 @@ export interface Desired {
   failSteps(): Step[];
   /** What runs once everything is deleted. */
   postDeleteSteps(): Step[];
-  hasHooks: boolean;
+  /** Keys of what the snapshot holds and nobody applies (skipped hooks). */
+  skipped: string[];
   images: string[];
 }
 

@@ -1,6 +1,7 @@
 import { computeHealth } from '#shared/domain/health.ts';
 import type { KubeObject } from '#shared/domain/kube-object.ts';
 import type { Health } from '#shared/domain/status.ts';
+import { isOwned } from './claims.ts';
 import type { Observation } from './model.ts';
 import type { AppRuntime } from './runtime.ts';
 import { shapeOf } from './shape.ts';
@@ -22,10 +23,21 @@ export function takeSeen(app: AppRuntime, key: string, live: KubeObject, differs
   app.observed.set(key, next);
   if (next.drift === 'suspect') app.suspects.set(key, live);
   else app.suspects.delete(key);
+  confirmCreation(app, key, live);
   const entry = app.record.inventory.get(key);
   const foreign = entry !== undefined && entry.uid !== '' && entry.uid !== uid;
   if (next.drift === 'suspect' || foreign || next.terminating !== before?.terminating) return 'drift';
   return sameHealth(before?.health, next.health) && before !== undefined ? 'nothing' : 'health';
+}
+
+/**
+ * An intent whose outcome a crash kept from us: what bears our mark and was written by us under that key is what we
+ * created (INV-17).
+ */
+function confirmCreation(app: AppRuntime, key: string, live: KubeObject): void {
+  const entry = app.record.inventory.get(key);
+  const { uid = '' } = live.metadata;
+  if (entry?.uid === '' && isOwned(live, uid, app.root.owner)) app.record.inventory.set(key, { ...entry, uid });
 }
 
 /** Takes in an object that a write answered with: it is as desired. */

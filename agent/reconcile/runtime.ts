@@ -1,7 +1,7 @@
 import type { FightState } from '#shared/domain/fight.ts';
 import type { KubeObject } from '#shared/domain/kube-object.ts';
 import type { SignedRoot, SnapshotRoot } from '#shared/domain/snapshot.ts';
-import type { Condition, ConditionType, Drift, PruneHold } from '#shared/domain/status.ts';
+import type { Condition, ConditionType, Drift } from '#shared/domain/status.ts';
 import type { ApplicationReport } from '#shared/messages/agent-report.ts';
 import type { AppRecord } from '../state/record.ts';
 import type { StoredVersion } from '../state/state-store.ts';
@@ -36,7 +36,6 @@ export interface AppRuntime {
   drifts: Map<string, Drift>;
   corrections: Map<string, CorrectionState>;
   conditions: Map<ConditionType, Condition>;
-  hold: PruneHold | undefined;
   events: ApplicationReport['events'];
   /** Keys that belong to other applications: reported, not touched (FT-91). */
   shared: Set<string>;

@@ -168,6 +168,7 @@ async function rest(deps: StepDeps, app: AppRuntime, decision: Extract<Decision,
   }
   if (app.uidsChanged === true && operation?.phase !== 'Running') await persist(deps, app);
   noteShared(app, now);
+  setCondition(app, 'NeedsConfirmation', app.record.hold?.reason, now);
   deps.changed(app, true);
   return decision.until === undefined ? {} : { until: decision.until };
 }

@@ -57,7 +57,7 @@ export function buildReport(app: AppRuntime, facts: Facts): ApplicationReport {
     resources: resources.slice(0, resourcesShown),
     drift: driftOf(app),
     conditions: [...app.conditions.values()],
-    ...(app.hold === undefined ? {} : { hold: app.hold }),
+    ...(record.hold === undefined ? {} : { hold: record.hold }),
     images: app.desired.images.slice(0, 500),
     events: [...app.events],
     ...(app.deleted ? { deleted: true } : {}),

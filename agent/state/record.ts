@@ -1,5 +1,5 @@
 import type { SignedRoot } from '#shared/domain/snapshot.ts';
-import type { Operation, ResourceResult } from '#shared/domain/status.ts';
+import type { Operation, PruneHold, ResourceResult } from '#shared/domain/status.ts';
 
 /** One object that this application owns or is about to own. */
 export interface InventoryEntry {
@@ -11,8 +11,10 @@ export interface InventoryEntry {
   digest: string;
   /** Set for hook objects: they are neither compared nor pruned. */
   hook?: boolean;
-  /** Milliseconds since 1970 since when it is no longer desired (G-07). */
-  tombstone?: number;
+  /** Wave it was applied in; absent for 0. */
+  wave?: number;
+  /** Since when (ms since 1970) and since which generation it is no longer desired (G-07). */
+  tombstone?: { since: number; generation: number };
   /** Its deletion was accepted; it stays here until it is confirmed gone (INV-25). When that was last asked, ms since 1970. */
   deleting?: number;
 }
@@ -32,6 +34,8 @@ export interface OperationProgress extends Omit<Operation, 'resources'> {
   waitingSince?: number;
   /** Not before this time, ms since 1970 (after a failed try). */
   retryAt?: number;
+  /** Objects that were Degraded when pruning began: more of them stop it (G-08). */
+  degraded?: number;
   /** The failure that SyncFail hooks are running for. */
   failure?: string;
   /** What was done with each object, by key; unchanged ones are left out. */
@@ -51,6 +55,8 @@ export interface AppRecord {
   operation?: OperationProgress;
   /** The last sync request that was taken up. */
   handledSync?: string;
+  /** Prunes that wait for somebody's confirmation. */
+  hold?: PruneHold;
   /** How far a deletion order has come; `kept` are keys that were left in place on purpose. */
   deletion?: { state: 'running' | 'done'; kept?: string[] };
 }

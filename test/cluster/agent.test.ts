@@ -157,9 +157,8 @@ describe('apply', { timeout: 30_000 }, () => {
       await cluster.get(`/apis/apps/v1/namespaces/${namespace}/deployments/web`),
       await cluster.get(path('late')),
     ];
-    const available = (
-      web?.['status'] as { conditions: { type: string; lastTransitionTime: string }[] }
-    ).conditions.find((condition) => condition.type === 'Available');
+    const status = web?.['status'] as { conditions: { type: string; lastTransitionTime: string }[] } | undefined;
+    const available = status?.conditions.find((condition) => condition.type === 'Available');
     expect(Date.parse(String(after?.metadata['creationTimestamp']))).toBeGreaterThanOrEqual(
       Date.parse(available?.lastTransitionTime ?? ''),
     );
