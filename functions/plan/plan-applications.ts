@@ -49,6 +49,7 @@ export async function planApplications(
       if (planned.failure === undefined && planned.head?.value.inputDigest === planned.inputDigest) {
         if (await raiseFence(context, planned)) {
           counts.unchanged += 1;
+          await sayUnchanged(context, planned);
           return;
         }
       }
@@ -156,6 +157,16 @@ async function raiseFence(context: Context, planned: Planned): Promise<boolean> 
   if (head.revision >= context.request.ticket) return true;
   const raised = { ...head, revision: context.request.ticket };
   return context.deps.store.put(raised, { revision: head.revision });
+}
+
+/** An application that complains of its source, although that is as published, is told so: it costs nothing where all is well. */
+async function sayUnchanged(context: Context, planned: Planned): Promise<void> {
+  const { deps, request } = context;
+  const partition = applicationKey(request.organisation, planned.application.id);
+  const status = await deps.store.get<{ sourceConditions: unknown[] }>(partition, sortKeys.status);
+  if ((status?.value.sourceConditions.length ?? 0) === 0) return;
+  const job: PublishJob = { ...(await jobBase(context, planned)), result: { status: 'unchanged' } };
+  await deps.publishJobs.send([JSON.stringify(job)], { group: request.organisation });
 }
 
 async function sendJobs(

@@ -52,20 +52,20 @@ export function contentOf(
 
 /** The root of one generation; everything but the content comes from the publisher's own record (INV-09). */
 export function buildRoot(
-  organisation: string,
   application: Application,
   job: PublishJob,
   content: RootContent,
+  own: { generation: number; dependsOn: SnapshotRoot['dependsOn'] },
 ): SnapshotRoot {
   const repeat = job.result.status === 'repeat' ? job.result : undefined;
   return {
     format: 1,
-    organisation,
+    organisation: job.organisation,
     cluster: application.cluster,
     application: application.id,
     displayName: application.name,
     kind: application.kind,
-    generation: job.generation,
+    generation: own.generation,
     revision: content.revision,
     ...(content.commit === undefined ? {} : { commit: content.commit }),
     inputDigest: content.inputDigest,
@@ -76,7 +76,7 @@ export function buildRoot(
     totalBytes: content.totalBytes,
     flags: content.flags,
     ...(repeat?.sync === undefined ? {} : { sync: definedOnly(repeat.sync) }),
-    dependsOn: job.intent.dependsOn,
+    dependsOn: own.dependsOn,
     owner: ownerMark(application.id),
     ...(repeat?.deletion === undefined ? {} : { deletion: repeat.deletion }),
   };

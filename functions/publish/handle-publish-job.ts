@@ -2,7 +2,13 @@ import { HawserError, messageOf } from '#shared/errors.ts';
 import type { Application } from '#shared/domain/application.ts';
 import type { Project } from '#shared/domain/project.ts';
 import type { SnapshotRoot } from '#shared/domain/snapshot.ts';
-import type { ApplicationEvent, Condition, ConditionType, HistoryEntry } from '#shared/domain/status.ts';
+import type {
+  ApplicationEvent,
+  ApplicationStatus,
+  Condition,
+  ConditionType,
+  HistoryEntry,
+} from '#shared/domain/status.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
 import type { Log } from '#shared/ports/log.ts';
 import type { Metrics } from '#shared/ports/metrics.ts';
@@ -12,12 +18,13 @@ import type { InputChunks, SnapshotChunks } from '#shared/state/chunks.ts';
 import type { DeclareDeps } from '#shared/state/declare-context.ts';
 import { serversOf } from '#shared/state/declare-application.ts';
 import { writeEvents } from '#shared/state/events.ts';
-import { moveHead, readHead, rootOf } from '#shared/state/heads.ts';
+import { moveHead } from '#shared/state/heads.ts';
 import { applicationKey, inputsKey, sortKeys } from '#shared/state/keys.ts';
 import { getApplication, getCluster, getProject, listClusters } from '#shared/state/registry.ts';
 import { updateStatus } from '#shared/state/status.ts';
 import { bindObjects } from './bind-objects.ts';
 import { buildRoot, contentOf, cutChunks, type RootContent } from './build-root.ts';
+import { publishRepeat } from './publish-repeat.ts';
 import { registerChildren } from './register-children.ts';
 
 export interface PublishDeps extends DeclareDeps {
@@ -52,6 +59,10 @@ export function createPublishHandler(deps: PublishDeps): (job: PublishJob) => Pr
       await showFailure(deps, job, application, conditionOf(job.result.code), job.result.message, now);
       return;
     }
+    if (job.result.status === 'unchanged') {
+      await clearFailure(deps, job, application, now);
+      return;
+    }
     try {
       const published = await publish(deps, job, application);
       if (published === undefined) return;
@@ -65,7 +76,8 @@ export function createPublishHandler(deps: PublishDeps): (job: PublishJob) => Pr
   };
 }
 
-interface Published {
+/** A generation that has become the head. */
+export interface Published {
   root: SnapshotRoot;
   content: RootContent;
   warnings: string[];
@@ -74,33 +86,30 @@ interface Published {
 }
 
 async function publish(deps: PublishDeps, job: PublishJob, application: Application): Promise<Published | undefined> {
-  const fresh =
-    job.result.status === 'rendered' ? await renderedContent(deps, job, application, job.result) : undefined;
-  const content = fresh?.content ?? (await repeatedContent(deps, job, application));
-  const root = buildRoot(job.organisation, application, job, content);
-  if (!(await moveHead(deps, root))) {
-    deps.log.info(
-      { application: application.id, generation: job.generation, trace: job.trace },
-      'superseded by a later ticket',
-    );
+  const published =
+    job.result.status === 'rendered'
+      ? await publishRender(deps, job, application, job.result)
+      : await publishRepeat(deps, job, application);
+  const { id } = application;
+  if (published === undefined) {
+    deps.log.info({ application: id, generation: job.generation, trace: job.trace }, 'superseded by a later ticket');
     return undefined;
   }
-  deps.log.info(
-    {
-      application: application.id,
-      generation: job.generation,
-      revision: content.revision,
-      objects: content.objectCount,
-      trace: job.trace,
-    },
-    'published',
-  );
-  return {
-    root,
-    content,
-    warnings: fresh?.warnings ?? [],
-    ...(fresh === undefined ? {} : { declared: fresh.declared }),
-  };
+  const { generation, revision, objectCount } = published.root;
+  deps.log.info({ application: id, generation, revision, objects: objectCount, trace: job.trace }, 'published');
+  return published;
+}
+
+async function publishRender(
+  deps: PublishDeps,
+  job: PublishJob,
+  application: Application,
+  result: Extract<PublishJob['result'], { status: 'rendered' }>,
+): Promise<Published | undefined> {
+  const { content, declared, warnings } = await renderedContent(deps, job, application, result);
+  const { generation, intent } = job;
+  const root = buildRoot(application, job, content, { generation, dependsOn: intent.dependsOn });
+  return (await moveHead(deps, root)) ? { root, content, warnings, declared } : undefined;
 }
 
 async function renderedContent(
@@ -134,35 +143,6 @@ async function renderedContent(
   ]);
   const flags = result.warnings.includes('uses-lookup') ? (['uses-lookup'] as const) : [];
   return { content: contentOf(job, bound.texts, chunks, digests, [...flags]), declared: bound.declared, warnings };
-}
-
-async function repeatedContent(deps: PublishDeps, job: PublishJob, application: Application): Promise<RootContent> {
-  const of = job.result.status === 'repeat' ? job.result.of : undefined;
-  if (of !== undefined) {
-    const row = await deps.store.get<StoredHistory>(
-      applicationKey(job.organisation, application.id),
-      sortKeys.history(of),
-    );
-    if (row === undefined) {
-      throw new HawserError('not-found', `application ${application.id} has no generation ${of} in its history`, {
-        hint: 'See `hawser history`.',
-      });
-    }
-    return row.value.content;
-  }
-  const head = await readHead(deps.store, job.organisation, application.cluster, application.id);
-  if (head !== undefined) return rootOf(head.value);
-  // Nothing was ever published: a deletion order still needs a root that names the application.
-  if (job.result.status === 'repeat' && job.result.deletion !== undefined) {
-    return { chunks: [], objectCount: 0, totalBytes: 0, flags: [], inputDigest: '', revision: '' };
-  }
-  throw new HawserError(
-    'conflict',
-    `application ${application.id} has no snapshot yet: its source could not be read or rendered`,
-    {
-      hint: 'See its conditions with `hawser get application`.',
-    },
-  );
 }
 
 async function recordPublished(
@@ -263,9 +243,9 @@ async function showFailure(
   let shown = false;
   await updateStatus(deps, job.organisation, application, now, (status) => {
     // An older job's failure says nothing about what is desired by now.
-    if ((status.desired?.generation ?? 0) > job.generation) return undefined;
+    if (isOlder(status, job.generation)) return undefined;
     shown = status.sourceConditions[0]?.message !== message;
-    return { ...status, sourceConditions: [condition(type, message, now)] };
+    return { ...status, sourceConditions: [condition(type, message, now)], sourceTicket: job.generation };
   });
   if (!shown) return;
   const event: ApplicationEvent = {
@@ -278,6 +258,19 @@ async function showFailure(
   };
   await writeEvents(deps.store, job.organisation, application.id, [event]);
   deps.metrics.count('publish_failures_total', { type });
+}
+
+/** The inputs are as published again: what an older plan complained of is over. */
+async function clearFailure(deps: PublishDeps, job: PublishJob, application: Application, now: string): Promise<void> {
+  await updateStatus(deps, job.organisation, application, now, (status) =>
+    isOlder(status, job.generation) || status.sourceConditions.length === 0
+      ? undefined
+      : { ...status, sourceConditions: [], sourceTicket: job.generation },
+  );
+}
+
+function isOlder(status: Pick<ApplicationStatus, 'desired' | 'sourceTicket'>, ticket: number): boolean {
+  return Math.max(status.desired?.generation ?? 0, status.sourceTicket ?? 0) > ticket;
 }
 
 async function requireProject(deps: PublishDeps, organisation: string, application: Application): Promise<Project> {

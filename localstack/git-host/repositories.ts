@@ -33,6 +33,7 @@ const CONFIG = `[core]
 	autogc = false
 	fsckObjects = false
 	unpackLimit = 100
+	denyDeleteCurrent = ignore
 [transfer]
 	fsckObjects = false
 [uploadpack]

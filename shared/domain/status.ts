@@ -114,6 +114,8 @@ export interface ApplicationStatus {
   };
   /** From the service's side: what kept a revision from becoming a snapshot. Replaced as a whole by each plan. */
   sourceConditions: Condition[];
+  /** Ticket of the plan that wrote `sourceConditions`: an older one's word does not count any more. */
+  sourceTicket?: number;
   sync: { status: SyncStatus; revision?: string; generation?: number };
   health: Health & { since: string };
   operation?: Operation;

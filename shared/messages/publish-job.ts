@@ -22,6 +22,8 @@ export const PublishJob = z.object({
   result: z.discriminatedUnion('status', [
     z.object({ status: z.literal('rendered'), output: z.string(), warnings: z.array(z.string()) }),
     z.object({ status: z.literal('failed'), code: z.string(), message: z.string() }),
+    /** A plan found the inputs as they are published: whatever an earlier plan complained of is over. */
+    z.object({ status: z.literal('unchanged') }),
     /** No render: publish again what is desired now, or what an older generation held, with another policy or request. */
     z.object({
       status: z.literal('repeat'),

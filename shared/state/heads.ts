@@ -42,10 +42,12 @@ export async function readHead(
 /**
  * Signs a root and moves the head to it, if no later ticket has decided about the application (INV-05, INV-06).
  * All chunks must be durable before (INV-10). Returns false when superseded, which is success, not an error (FT-41).
+ * With `expected` the head must still be exactly that row: for roots whose content was taken from it.
  */
 export async function moveHead(
   deps: { store: StateStore; signer: Signer; bell: Bell; clock: Clock },
   root: SnapshotRoot,
+  options: { expected?: Row<Head> | undefined } = {},
 ): Promise<boolean> {
   const text = JSON.stringify(root);
   const { signature, certificate } = await deps.signer.sign(root.organisation, text);
@@ -57,14 +59,13 @@ export async function moveHead(
     inputDigest: root.inputDigest,
     root: { root: text, signature, certificate },
   };
-  const moved = await deps.store.put(
-    { partition, sort, revision: root.generation, value },
-    { revisionBelow: root.generation },
-  );
+  const condition =
+    options.expected === undefined ? { revisionBelow: root.generation } : { revision: options.expected.revision };
+  const moved = await deps.store.put({ partition, sort, revision: root.generation, value }, condition);
   if (!moved) {
     // A retry after a write whose answer was lost finds its own generation: that is success, and the change still has to be announced.
     const row = await deps.store.get<Head>(partition, sort);
-    if (row?.value.generation !== root.generation || row.value.root.root !== text) return false;
+    if (row?.value.generation !== root.generation) return false;
   }
   await announce(deps, root.organisation, root.cluster, root.application);
   return true;
