@@ -45,7 +45,8 @@ async function repeatedContent(
   application: Application,
   head: Row<Head> | undefined,
 ): Promise<{ content: RootContent; dependsOn: SnapshotRoot['dependsOn'] }> {
-  const repeat = job.result.status === 'repeat' ? job.result : {};
+  const repeat: Partial<Extract<PublishJob['result'], { status: 'repeat' }>> =
+    job.result.status === 'repeat' ? job.result : {};
   const current = head === undefined ? undefined : rootOf(head.value);
   const dependsOn = current?.dependsOn ?? [];
   if (repeat.of !== undefined) {
