@@ -75,6 +75,7 @@ export function describeGitSource(name: string, open: () => Promise<GitSourceFix
         expect((await source.resolve(access, '>=1.0.0, <2.1.0')).ref).toBe('refs/tags/1.10.0');
         expect((await source.resolve(access, '>=2.0.0-0 <2.1.0')).ref).toBe('refs/tags/v2.0.0-rc.1');
         expect((await source.resolve(access, '*')).ref).toBe('refs/tags/v2.1.0');
+        expect((await source.resolve(access, '2.1.0')).ref).toBe('refs/tags/v2.1.0');
         await expect(source.resolve(access, '>=3')).rejects.toMatchObject({ code: 'revision-not-found' });
       });
 

@@ -40,7 +40,8 @@ export type ClosureContext = HelmContext;
  * Errors name the path, the file and what to do: `path-not-found`, `unsafe-path`, `source-invalid`, `source-too-large`, `unsupported`.
  */
 export async function findClosure(tree: GitTree, source: Source, context: ClosureContext): Promise<Closure> {
-  return walkSource(tree, createBatchReader(tree), source, context);
+  const reader = createBatchReader(tree);
+  return reader.run(() => walkSource(tree, reader, source, context));
 }
 
 /**
@@ -55,7 +56,7 @@ export async function findClosures(
   return Promise.all(
     requests.map(async ({ source, context }) => {
       try {
-        return await walkSource(tree, reader, source, context);
+        return await reader.run(() => walkSource(tree, reader, source, context));
       } catch (error) {
         if (error instanceof HawserError) return error;
         throw error;

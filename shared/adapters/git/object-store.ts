@@ -98,7 +98,8 @@ export async function openObjectStore(folder: string, log: Log): Promise<ObjectS
     for (const pack of packs) pack.source.dispose();
     packs.clear();
     index.clear();
-    for (const name of readdirSync(folder)) rmSync(join(folder, name), { force: true, recursive: true });
+    // Temporary files belong to fetches that are under way.
+    for (const name of readdirSync(folder)) if (!name.startsWith('tmp-')) rmSync(join(folder, name), { force: true });
   }
 
   function writer(): ObjectWriter {

@@ -7,7 +7,7 @@ import { fetchCommit } from './commit-fetch.ts';
 import type { FetchContext } from './commit-fetch.ts';
 import { consolidate } from './consolidate.ts';
 import { parseCommit, parseTree } from './git-object.ts';
-import type { Commit, NamedEntry } from './git-object.ts';
+import type { Commit } from './git-object.ts';
 import type { Transport } from './http-transport.ts';
 import type { GitLimits } from './limits.ts';
 import { openObjectStore, readOpenedCommits, writeOpenedCommits } from './object-store.ts';
@@ -15,7 +15,7 @@ import { createNextRun, createSequence } from './one-at-a-time.ts';
 import { discover, listRefs } from './remote.ts';
 import type { Remote, RemoteContext } from './remote.ts';
 import { allRefPrefixes, notFound, queryOf } from './revision.ts';
-import type { TreeCache } from './tree-cache.ts';
+import type { NamedTree, TreeCache } from './tree-cache.ts';
 import { compareTrees, findEntry, listEntries } from './tree-walk.ts';
 
 /** One remote repository and what of it is at hand. */
@@ -49,8 +49,6 @@ export async function createRepository(options: RepositoryOptions): Promise<Repo
   let opened = readOpenedCommits(folder).filter((oid) => store.has(oid));
   let known: { remote: Remote; at: number } | undefined;
   let eagerFrom = 0;
-  /** Counts how often the cache was thrown away: whoever found it damaged must not throw away what has come since. */
-  let epoch = 0;
 
   function contextOf(access: RepositoryAccess): FetchContext {
     return { transport, limits, access, store, folder };
@@ -149,20 +147,16 @@ export async function createRepository(options: RepositoryOptions): Promise<Repo
   function forget(): void {
     store.clear();
     opened = [];
-    epoch += 1;
   }
 
-  /** Reads an object that must be at hand; where it is damaged or gone, the cache is thrown away and the commit fetched again. */
-  async function readObject(access: RepositoryAccess, commit: string, oid: string): Promise<Buffer> {
-    for (const isLast of [false, true]) {
-      const seen = epoch;
-      const found = tryRead(oid);
-      if (found !== undefined) return found;
-      if (isLast) break;
-      log.warn({ folder, oid }, 'Git cache lacks an object and is thrown away');
-      if (epoch === seen) forget();
-      await ensure(access, commit);
-    }
+  /** Reads an object that must be at hand but is damaged or gone: the cache is thrown away and the commit fetched again. */
+  async function recover(access: RepositoryAccess, commit: string, oid: string): Promise<Buffer> {
+    log.warn({ folder, oid }, 'Git cache lacks an object and is thrown away');
+    // Others may have found it out before, and wait for the fetch already.
+    if (!opening.has(commit) && opened.includes(commit)) forget();
+    await ensure(access, commit);
+    const found = tryRead(oid);
+    if (found !== undefined) return found;
     throw new HawserError('repository-unreachable', `Object ${oid} of commit ${commit} cannot be had`, {
       retry: 'later',
     });
@@ -177,16 +171,15 @@ export async function createRepository(options: RepositoryOptions): Promise<Repo
     }
   }
 
-  async function readTree(access: RepositoryAccess, commit: string, oid: string): Promise<NamedEntry[]> {
+  /** Nothing is awaited between a miss and its mend, so that many walkers parse a tree once. */
+  async function readTree(access: RepositoryAccess, commit: string, oid: string): Promise<NamedTree> {
     const cached = trees.get(oid);
     if (cached !== undefined) return cached;
-    const entries = parseTree(await readObject(access, commit, oid));
-    trees.set(oid, entries);
-    return entries;
+    return trees.set(oid, parseTree(tryRead(oid) ?? (await recover(access, commit, oid))));
   }
 
   async function readCommit(access: RepositoryAccess, commit: string): Promise<Commit> {
-    return parseCommit(commit, await readObject(access, commit, commit));
+    return parseCommit(commit, tryRead(commit) ?? (await recover(access, commit, commit)));
   }
 
   const loadBlobs = createBlobLoader({ store, limits, contextOf, withRemote, inSequence, tryRead, forget });
@@ -199,7 +192,7 @@ export async function createRepository(options: RepositoryOptions): Promise<Repo
       await ensure(access, commit);
       const { tree, info } = await readCommit(access, commit);
       touch(commit);
-      const read = (oid: string): Promise<NamedEntry[]> => readTree(access, commit, oid);
+      const read = (oid: string): Promise<NamedTree> => readTree(access, commit, oid);
       return {
         commit: info,
         rootOid: tree,

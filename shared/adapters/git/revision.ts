@@ -31,6 +31,8 @@ export function queryOf(revision: string): RevisionQuery {
   if (revision.startsWith('refs/'))
     return { kind: 'refs', prefixes: [revision], pick: (refs) => pickNamed(refs, [revision]) };
   const names = [`refs/heads/${revision}`, `refs/tags/${revision}`, `refs/${revision}`];
+  // A version without its `v` means that tag too, as it would as a range.
+  if (/^\d+\.\d+\.\d+/.test(revision)) names.push(`refs/tags/v${revision}`);
   const range = rangeOf(revision);
   if (range === undefined) return { kind: 'refs', prefixes: names, pick: (refs) => pickNamed(refs, names) };
   return {

@@ -3,9 +3,10 @@ import type { TreeEntry } from '../../ports/git-source.ts';
 import type { NamedEntry } from './git-object.ts';
 import type { GitLimits } from './limits.ts';
 import { createPacer } from './pacer.ts';
+import type { NamedTree } from './tree-cache.ts';
 
 /** Entries of a tree by its id. */
-export type ReadTree = (oid: string) => Promise<NamedEntry[]>;
+export type ReadTree = (oid: string) => Promise<NamedTree>;
 
 /** What is at `path`; undefined where nothing is, or where the way leads through a link or a submodule. */
 export async function findEntry(root: string, path: string, read: ReadTree): Promise<TreeEntry | undefined> {
@@ -13,7 +14,7 @@ export async function findEntry(root: string, path: string, read: ReadTree): Pro
   if (path === '') return found;
   for (const name of path.split('/')) {
     if (found.type !== 'tree') return undefined;
-    const child = (await read(found.oid)).find((entry) => entry.name === name);
+    const child = (await read(found.oid)).find(name);
     if (child === undefined) return undefined;
     found = placed(found.path, child);
   }
@@ -26,7 +27,7 @@ export async function listEntries(root: string, path: string, read: ReadTree): P
   if (entry?.type !== 'tree') {
     throw new HawserError('path-not-found', `There is no folder ${path}`, { data: { path } });
   }
-  const children = (await read(entry.oid)).map((child) => placed(path, child));
+  const children = (await read(entry.oid)).entries.map((child) => placed(path, child));
   return children.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
@@ -52,8 +53,12 @@ export async function compareTrees(
         data: { limit: 'LIM-05', depth: limits.depth },
       });
     }
-    const before = new Map((pair.from === undefined ? [] : await read(pair.from)).map((entry) => [entry.name, entry]));
-    const after = new Map((pair.to === undefined ? [] : await read(pair.to)).map((entry) => [entry.name, entry]));
+    const before = new Map(
+      (pair.from === undefined ? [] : (await read(pair.from)).entries).map((entry) => [entry.name, entry]),
+    );
+    const after = new Map(
+      (pair.to === undefined ? [] : (await read(pair.to)).entries).map((entry) => [entry.name, entry]),
+    );
     for (const name of new Set([...before.keys(), ...after.keys()])) {
       const difference = compareEntries(join(pair.path, name), before.get(name), after.get(name));
       if (difference.file) paths.push(join(pair.path, name));
