@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundleAgent } from '#infra/build/bundle-agent.ts';
-import { buildDashboard } from '#infra/build/build-dashboard.ts';
+import { promisify } from 'node:util';
+import { HawserError } from '#shared/errors.ts';
 
+const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
 
 /** Where what ships is built to, in this checkout. */
@@ -12,28 +14,33 @@ export const distFolder = join(root, 'dist');
 /** The agent's bundle, built anew when its sources changed. Returns its path. */
 export async function ensureAgentBundle(): Promise<string> {
   const file = join(distFolder, 'agent', 'agent.mjs');
-  await ensureBuilt(join(distFolder, 'agent'), ['agent', 'shared', 'infra/build', 'package-lock.json'], () =>
-    bundleAgent(file),
-  );
+  await ensureBuilt('agent', ['agent', 'shared', 'infra/build', 'package-lock.json']);
   return file;
 }
 
-/** The dashboard's files, built anew when its sources changed. Returns the folder. */
+/** The dashboard's files, built anew when their sources changed. Returns the folder. */
 export async function ensureDashboard(): Promise<string> {
-  const folder = join(distFolder, 'dashboard');
-  await ensureBuilt(folder, ['dashboard', 'shared/messages', 'infra/build', 'package-lock.json'], () =>
-    buildDashboard(folder),
-  );
-  return folder;
+  await ensureBuilt('dashboard', ['dashboard', 'shared/messages', 'infra/build', 'package-lock.json']);
+  return join(distFolder, 'dashboard');
 }
 
-/** Builds unless the stamp beside the result names exactly these sources. */
-async function ensureBuilt(folder: string, sources: readonly string[], build: () => Promise<void>): Promise<void> {
+/** Builds unless the stamp beside the result names exactly these sources. In a process of its own: bundlers stay in memory. */
+async function ensureBuilt(part: 'agent' | 'dashboard', sources: readonly string[]): Promise<void> {
+  const folder = join(distFolder, part);
   const stampFile = `${folder}.stamp`;
   const stamp = digestOfSources(sources);
   if (existsSync(stampFile) && existsSync(folder) && readFileSync(stampFile, 'utf8') === stamp) return;
   mkdirSync(folder, { recursive: true });
-  await build();
+  try {
+    await run(process.execPath, [join(root, 'infra', 'build', 'build.ts'), part], { cwd: root });
+  } catch (error) {
+    const { stderr } = error as { stderr?: string };
+    throw new HawserError(
+      'internal',
+      `the ${part} cannot be built: ${stderr?.trim().slice(0, 2000) ?? String(error)}`,
+      { cause: error },
+    );
+  }
   writeFileSync(stampFile, stamp);
 }
 
