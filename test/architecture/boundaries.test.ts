@@ -61,10 +61,12 @@ describe('imports', () => {
     expect(runtime.map(say)).toEqual([]);
   });
 
-  it('go round in no circle at run time', () => {
+  it('go round in no circle while loading', () => {
     const edges = new Map<string, string[]>();
     for (const file of files) edges.set(file.path, []);
-    for (const { from, to, typeOnly } of imports) if (!typeOnly && !to.includes(':')) edges.get(from)?.push(to);
+    for (const { from, to, typeOnly, later } of imports) {
+      if (!typeOnly && !later && !to.includes(':')) edges.get(from)?.push(to);
+    }
 
     expect(findCycles(edges)).toEqual([]);
   });

@@ -15,6 +15,8 @@ export interface Import {
   to: string;
   /** True where nothing of it is left at run time. */
   typeOnly: boolean;
+  /** True for `import()`: loaded when it is needed, so no circle while loading. */
+  later: boolean;
 }
 
 export interface FunctionSize {
@@ -87,7 +89,14 @@ function visit(file: SourceFile, code: string, node: Node, parent: Node | undefi
   const specifier = specifierOf(node);
   if (specifier !== undefined) {
     const to = resolveSpecifier(file.path, specifier);
-    file.imports.push({ from: file.path, line: line(), specifier, to, typeOnly: isTypeOnly(node) });
+    file.imports.push({
+      from: file.path,
+      line: line(),
+      specifier,
+      to,
+      typeOnly: isTypeOnly(node),
+      later: node.type === 'ImportExpression',
+    });
   }
   if (node.type === 'ExportDefaultDeclaration') file.hasDefaultExport = true;
   if (isEnvironmentRead(node)) file.environmentReads.push(line());
