@@ -40,7 +40,7 @@ export function decidePrunes(input: PruneInput, guards: PruneGuards = pruneGuard
   const due: PruneItem[] = [];
   const context = contextOf(input);
   for (const entry of extras) judgeEntry(entry, context, guards, decision, due);
-  const pending = [...due.map(({ key }) => key), ...decision.wait.map(({ key }) => key)];
+  const pending = [...due.map(({ key }) => key), ...decision.wait.map(({ key }) => key)].sort();
   const hold = holdOf(pending, input, guards);
   if (hold !== undefined) return { ...decision, wait: [], hold };
   return { ...decision, delete: pruneOrder(due) };
@@ -141,7 +141,7 @@ function holdOf(pending: readonly string[], input: PruneInput, guards: PruneGuar
   const invalid = confirmationProblem(listDigest, input);
   if (invalid === undefined) return undefined;
   if (invalid !== '') reasons.push(invalid);
-  return { guards: holding, listDigest, objects: [...pending].sort(), reason: reasons.join('; ') };
+  return { guards: holding, listDigest, objects: [...pending], reason: reasons.join('; ') };
 }
 
 const longestConfirmationMs = 24 * 3_600_000;
