@@ -43,8 +43,8 @@ export async function answerTree(
   if (app === undefined) return { question, error: 'this application is not in this cluster' };
   try {
     const children = await listChildren(deps, namespacesOf(app));
-    const owned = new Set([...app.observed.values()].map((seen) => seen.uid));
-    return { question, nodes: followOwners(owned, children).slice(0, mostNodes) };
+    const uids = Object.fromEntries([...app.observed].map(([key, seen]) => [key, seen.uid]));
+    return { question, uids, nodes: followOwners(new Set(Object.values(uids)), children).slice(0, mostNodes) };
   } catch (error) {
     return { question, error: messageOf(error) };
   }

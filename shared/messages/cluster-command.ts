@@ -37,6 +37,8 @@ export const Answer = z.object({
   live: z.unknown().optional(),
   desired: z.unknown().optional(),
   nodes: z.array(TreeNode).max(5000).optional(),
+  /** For `tree`: the uid of each managed object, by key, so that owner references can be followed from them. */
+  uids: z.record(z.string(), z.string()).optional(),
   error: z.string().optional(),
 });
 export type Answer = z.infer<typeof Answer>;

@@ -184,7 +184,7 @@ async function readTree(deps: ApiDeps, organisation: string, id: string, signal:
     };
   if (answer.error !== undefined) return { resources, nodes: [], live: false, error: answer.error };
   const nodes = answer.nodes ?? [];
-  const uids = new Map(nodes.map((node) => [keyOf(node), node.uid]));
+  const uids = new Map(Object.entries(answer.uids ?? {}));
   return {
     resources: resources.map((resource) => ({
       ...resource,
