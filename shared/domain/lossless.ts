@@ -10,7 +10,7 @@ interface SourceJson {
 const sourceJson = JSON as unknown as SourceJson;
 
 /** A number that may not survive as a JavaScript number: many digits, a fraction or an exponent. */
-const fragileNumber = /[[:,]\s*-?(?:\d{16}|\d+[.eE])/;
+const fragileNumber = /(?:^|[[:,])\s*-?(?:\d{16}|\d+[.eE])/;
 
 /**
  * Parses JSON so that every number keeps its text: what JavaScript cannot hold exactly becomes a raw number.
