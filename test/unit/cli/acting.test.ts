@@ -1,0 +1,251 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startFixtureApi, type FixtureApi } from '#test/kit/fixture-api.ts';
+import { temporaryFolder } from '#test/kit/temp.ts';
+import { hawser, type Ran, type RunOptions } from './hawser.ts';
+
+let api: FixtureApi;
+beforeEach(async () => {
+  api = await startFixtureApi();
+});
+afterEach(async () => {
+  await api.close();
+});
+
+function run(line: string, options: RunOptions = {}): Promise<Ran> {
+  return hawser(line.split(' '), { api, ...options });
+}
+
+describe('sync', () => {
+  it('asks and goes on', async () => {
+    const { code, out } = await run('sync podinfo-staging infra --prune');
+    expect([code, out]).toEqual([
+      0,
+      'podinfo-staging is being synced (generation 101)\ninfra is being synced (generation 102)\n',
+    ]);
+    expect(api.changes).toMatchObject([
+      { path: '/api/v1/applications/podinfo-staging/sync', body: { prune: true } },
+      { path: '/api/v1/applications/infra/sync', body: { prune: true } },
+    ]);
+  });
+
+  it('waits for exactly the operation that it asked for', async () => {
+    const { code, out, err } = await run('sync podinfo-production --wait --resource apps:Deployment:podinfo');
+    expect([code, out, err]).toEqual([0, 'podinfo-production synced (Synced, Healthy)\n', '']);
+    expect(api.changes[0]?.body).toEqual({ resources: ['apps/Deployment/podinfo-production/podinfo'] });
+    expect(api.streams()).toBe(0);
+  });
+
+  it('works without live updates', async () => {
+    await using polled = await startFixtureApi({ stream: false });
+    expect((await hawser(['sync', 'podinfo-staging', '--wait'], { api: polled })).code).toBe(0);
+  }, 20_000);
+
+  it('ends with 1 where it fails, and says which object and where to look', async () => {
+    const { code, err } = await run('sync redis --wait');
+    expect(code).toBe(1);
+    expect(err).toContain('StatefulSet redis: spec.serviceName: field is immutable');
+    expect(err).toContain('See `hawser events redis`.');
+  });
+
+  it('ends with 1 when the time is up', async () => {
+    await using stuck = await startFixtureApi({ stuck: true });
+    const { code, err } = await hawser(['sync', 'podinfo-staging', '--wait', '--timeout', '300ms'], { api: stuck });
+    expect(code).toBe(1);
+    expect(err).toContain('error: podinfo-staging: not within 0s: waiting for the agent');
+  });
+
+  it('ends with 1 where deletions are held back, and says what lets them go (G-13)', async () => {
+    const { code, err } = await run('sync monitoring --wait');
+    expect(code).toBe(1);
+    expect(err).toContain('hawser confirm monitoring');
+  });
+
+  it('asks for nothing at all where one of the applications does not exist', async () => {
+    const { code } = await run('sync podinfo-staging podinfo-stagin');
+    expect([code, api.changes]).toEqual([3, []]);
+  });
+
+  it('prints what was accepted for programs', async () => {
+    expect(JSON.parse((await run('sync podinfo-staging -o json')).out)).toEqual({
+      items: [{ application: 'podinfo-staging', generation: 101 }],
+    });
+  });
+});
+
+describe('wait', () => {
+  it('ends with 0 where everything is as it should be', async () => {
+    expect((await run('wait podinfo-staging infra')).code).toBe(0);
+  });
+
+  it('waits until it changes', async () => {
+    api.update('podinfo-staging', { health: 'Progressing' });
+    setTimeout(() => api.update('podinfo-staging', { health: 'Healthy' }), 700);
+    expect((await run('wait podinfo-staging --for=healthy --timeout 20s')).code).toBe(0);
+  }, 30_000);
+
+  it('ends with 1 when the time is up', async () => {
+    const { code, err } = await run('wait redis --for healthy --timeout 200ms');
+    expect(code).toBe(1);
+    expect(err).toContain('Degraded');
+  });
+
+  it('takes what is not there for deleted', async () => {
+    expect(await run('wait gone --for=deleted')).toMatchObject({ code: 0, out: 'gone is gone\n' });
+  });
+});
+
+describe('other changes', () => {
+  it('rolls back to the entry before, or to the one named', async () => {
+    const { code, out } = await run('rollback podinfo-production --wait');
+    expect(code).toBe(0);
+    expect(out).toContain('rolling back podinfo-production to 6dcb09b Add podinfo (generation 101)');
+    expect(api.changes[0]).toMatchObject({
+      path: '/api/v1/applications/podinfo-production/rollback',
+      body: { generation: 30 },
+    });
+    await run('rollback podinfo-production 1');
+    expect(api.changes[1]?.body).toEqual({ generation: 12 });
+  });
+
+  it('confirms exactly the list that it showed (G-13)', async () => {
+    const { code, out } = await run('confirm monitoring --yes --wait');
+    expect(code).toBe(0);
+    expect(out).toContain('- Deployment monitoring/prometheus');
+    expect(out).toContain('- ConfigMap monitoring/rules');
+    expect(api.changes[0]?.body).toEqual({ listDigest: 'd'.repeat(64) });
+    expect((await run('confirm monitoring')).out).toBe('nothing is held back for monitoring\n');
+  });
+
+  it('suspends, resumes and refreshes', async () => {
+    expect((await run('suspend podinfo-staging infra')).out).toBe('podinfo-staging is suspended\ninfra is suspended\n');
+    expect((await run('resume infra')).out).toBe('infra is taken care of again\n');
+    expect((await run('refresh team-a/redis')).out).toBe('redis is being read again\n');
+    expect(api.changes.map(({ path }) => path.replace('/api/v1/applications/', ''))).toEqual([
+      'podinfo-staging/suspend',
+      'infra/suspend',
+      'infra/resume',
+      'team-a-redis/refresh',
+    ]);
+  });
+
+  it('deletes, leaves objects alone unless told otherwise, and waits (G-10)', async () => {
+    const { code, out } = await run('delete podinfo-staging --yes --wait');
+    expect(code).toBe(0);
+    expect(out).toBe('podinfo-staging is being deleted; its objects stay\npodinfo-staging (deleted)\n');
+    await run('delete infra --yes --cascade foreground');
+    expect(api.changes.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'DELETE /api/v1/applications/podinfo-staging?cascade=orphan',
+      'DELETE /api/v1/applications/infra?cascade=foreground',
+    ]);
+  });
+
+  it('adds, lists and removes clusters', async () => {
+    const { out } = await run('cluster add edge --label env=edge --label zone=a');
+    expect(out).toContain('helm install hawser-agent');
+    expect(api.changes[0]?.body).toEqual({ name: 'edge', labels: { env: 'edge', zone: 'a' } });
+    expect((await run('cluster list')).out).toBe((await run('get clusters')).out);
+    expect((await run('cluster remove staging --yes')).out).toBe('cluster staging is removed\n');
+    expect(await run('cluster remove production --yes')).toMatchObject({ code: 3, err: /4 applications still/ });
+  });
+
+  it('adds repositories with a password that never stands in a list of processes', async () => {
+    const added = await run('repo add https://git.shop.example/new.git --username x --password -', {
+      input: 'hunter2\n',
+    });
+    expect(added.out).toContain('https://hawser.example/webhooks/github/new');
+    expect(added.err).toContain('a'.repeat(64));
+    expect(api.changes[0]?.body).toEqual({
+      url: 'https://git.shop.example/new.git',
+      username: 'x',
+      password: 'hunter2',
+    });
+    expect(added.out + added.err).not.toContain('hunter2');
+  });
+
+  it('looks into queues and sends dead letters again', async () => {
+    expect((await run('queues list')).out).toMatch(/render-jobs +3 +2 +1 +1/);
+    expect((await run('queues peek render-jobs')).out).toContain('render-limit: more than 60 s');
+    expect((await run('queues peek hints')).err).toBe('No dead letters in hints.\n');
+    expect((await run('queues redrive render-jobs')).out).toBe('1 messages of render-jobs are on their way again\n');
+  });
+});
+
+describe('doctor', () => {
+  it('tells of each part whether it is well, and ends with 1 where one is not', async () => {
+    const { code, out } = await run('doctor');
+    expect(code).toBe(1);
+    expect(out).toMatch(/^ok {4}server: .* \(from HAWSER_SERVER\) answers in \d+ ms$/m);
+    expect(out).toContain('ok    token: mona (admin) of shop');
+    expect(out).toContain('fail  cluster staging: its agent has been silent for 3h20m');
+    expect(out).toContain('fail  repository charts: authentication failed');
+    expect(out).toContain('warn  queue render-jobs: 1 message could not be handled');
+    expect(out).toContain('warn  webhooks: no push has been announced');
+  });
+
+  it('ends with 4 where nobody answers, and with 1 for a wrong token', async () => {
+    const nobody = await startFixtureApi();
+    await nobody.close();
+    const gone = await hawser(['doctor', '--server', nobody.url, '--token', 'x']);
+    expect(gone).toMatchObject({ code: 4, out: expect.stringMatching(/^fail {2}server: cannot reach/) as string });
+    const wrong = await run('doctor --token wrong');
+    expect(wrong).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('fail  token: this token is not valid') as string,
+    });
+  });
+
+  it('warns of a service of another version', async () => {
+    await using other = await startFixtureApi({ version: '0.9.0' });
+    const { out } = await hawser(['doctor'], { api: other });
+    expect(out).toContain('warn  version: client 0.1.0 and service 0.9.0 are not of one version');
+  });
+});
+
+describe('logging in', () => {
+  it('checks the token, keeps it for its owner only, and is forgotten by logout', async () => {
+    await using folder = await temporaryFolder();
+    const env = { XDG_CONFIG_HOME: folder.path };
+    const file = join(folder.path, 'hawser', 'login.json');
+
+    const wrong = await hawser(['login', api.url, '--token', '-'], { env, input: 'wrong' });
+    expect([wrong.code, existsSync(file)]).toEqual([3, false]);
+
+    const right = await hawser(['login', api.url, '--token', '-'], { env, input: `${api.token}\n` });
+    expect(right.out).toBe(`logged in to ${api.url} as mona (admin) of shop\n`);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ server: api.url, token: api.token });
+
+    expect((await hawser(['get', 'clusters'], { env })).code).toBe(0);
+    expect((await hawser(['logout'], { env })).code).toBe(0);
+    expect((await hawser(['get', 'clusters'], { env })).code).toBe(2);
+  });
+});
+
+describe('the rest', () => {
+  it('shows versions, also without a service', async () => {
+    expect((await run('version')).out).toMatch(/^client: \d+\.\d+\.\d+ \(Node\.js .*\)\nserver: 0\.1\.0\n$/);
+    expect(JSON.parse((await hawser(['version', '--client', '-o', 'json'])).out)).toMatchObject({ client: '0.1.0' });
+    expect((await hawser(['--version'])).out).toBe('0.1.0\n');
+  });
+
+  it.each(['bash', 'zsh', 'fish'])('prints a completion script for %s', async (shell) => {
+    const { code, out } = await run(`completion ${shell}`);
+    expect(code).toBe(0);
+    expect(out).toContain('completion words');
+  });
+
+  it('prints a completion script that bash can read', async () => {
+    const { out } = await run('completion bash');
+    const checked = spawnSync('bash', ['-n'], { input: out });
+    expect([checked.status, checked.stderr.toString()]).toEqual([0, '']);
+  });
+
+  it('completes names of applications, and is silent where that is impossible', async () => {
+    const names = await hawser(['completion', 'words', '--', 'sync', '--wait'], { api });
+    expect(names.out.split('\n')).toContain('podinfo-staging');
+    expect(await hawser(['completion', 'words', '--', 'sync'])).toMatchObject({ code: 0, out: '', err: '' });
+  });
+});
