@@ -8,6 +8,7 @@ import type { Cluster } from './cluster/cluster.ts';
 import { differsLocally } from './reconcile/corrections.ts';
 import { createOwners } from './reconcile/deps.ts';
 import { takeGone, takeSeen, type Change } from './reconcile/observe.ts';
+import type { VerifiedSnapshot } from './reconcile/accept-root.ts';
 import type { AppRuntime } from './reconcile/runtime.ts';
 import { setCondition } from './reconcile/runtime.ts';
 import { persist, takeTurn, turnBackOff, type StepDeps } from './reconcile/step.ts';
@@ -19,8 +20,15 @@ import { createWatchSet, type WatchListener } from './watch-set.ts';
 /** All applications of this cluster: their state, their watches, their turns. */
 export interface Applications {
   readonly all: ReadonlyMap<string, AppRuntime>;
-  /** Adds one, or says that its desired state changed. */
+  /** Adds one. Before `start` nothing else happens. */
   put(app: AppRuntime): void;
+  /**
+   * Starts watches and turns. Everything that was stored must have been put before: a watch tells of an object once, and
+   * what belongs to nobody yet is dropped.
+   */
+  start(): void;
+  /** Hands a newer generation to an application, which takes it in before its next decision. */
+  offer(app: AppRuntime, snapshot: VerifiedSnapshot): void;
   wake(id: string): void;
   stop(): Promise<void>;
   readonly deps: StepDeps;
@@ -46,6 +54,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
   const owners = createOwners();
   const texts = createTexts();
   const failures = new Map<string, number>();
+  let started = false;
   const scheduler = createScheduler({ clock: deps.clock, workers, turn });
   const watches = createWatchSet({
     cluster: deps.cluster,
@@ -70,6 +79,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
       scheduler.forget(app.id);
       deps.forgotten(app);
     },
+    namespaces: new Map(),
     pruning: { tempo: unhurried, recent: [] },
     others: (app) => [...all.values()].filter((other) => other !== app),
     handedOver: (key) => {
@@ -170,6 +180,11 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     };
   }
 
+  function begin(app: AppRuntime): void {
+    for (const scope of scopesOf(app)) watch(parseKey(scope));
+    scheduler.wake(app.id);
+  }
+
   async function turn(id: string): Promise<{ until?: number }> {
     const app = all.get(id);
     if (app === undefined) return {};
@@ -197,10 +212,16 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     deps: step,
     put(app) {
       all.set(app.id, app);
-      for (const [key, entry] of app.record.inventory) if (entry.uid !== '') owners.claim(key, app.id);
-      for (const scope of scopesOf(app)) watch(parseKey(scope));
+      for (const key of app.record.inventory.keys()) owners.claim(key, app.id);
+      if (started) begin(app);
+    },
+    start() {
+      started = true;
+      for (const app of all.values()) begin(app);
+    },
+    offer(app, snapshot) {
+      app.incoming = snapshot;
       scheduler.wake(app.id);
-      deps.changed(app.id, false);
     },
     wake: (id) => scheduler.wake(id),
     async stop() {

@@ -8,14 +8,9 @@ import type { Assignment } from '#shared/ports/hub.ts';
 import type { Log } from '#shared/ports/log.ts';
 import type { Applications } from './applications.ts';
 import type { ChunkFetcher } from './chunk-fetcher.ts';
-import {
-  acceptSnapshot,
-  newRuntime,
-  packChunk,
-  restoreRuntime,
-  type VerifiedSnapshot,
-} from './reconcile/accept-root.ts';
-import { setCondition } from './reconcile/runtime.ts';
+import { newRuntime, packChunk, restoreRuntime, type VerifiedSnapshot } from './reconcile/accept-root.ts';
+import { indexDesired } from './reconcile/desired.ts';
+import { newestGeneration, setCondition } from './reconcile/runtime.ts';
 import type { Loaded } from './state/state-store.ts';
 
 /** Who this agent is: what every root must be bound to. */
@@ -51,7 +46,7 @@ export function createIntake(deps: IntakeDeps): Intake {
   async function takeOne(assignment: Assignment): Promise<void> {
     const { application } = assignment;
     const known = applications.all.get(application);
-    const held = Math.max(known?.record.generation ?? 0, fetching.get(application) ?? 0);
+    const held = Math.max(known === undefined ? 0 : newestGeneration(known), fetching.get(application) ?? 0);
     const root = verify(deps, assignment.root, { application, generation: known?.record.generation ?? 0, kept: false });
     if (root.generation <= held) {
       const other =
@@ -64,7 +59,7 @@ export function createIntake(deps: IntakeDeps): Intake {
     try {
       const chunks = await fetchChunks(root, assignment.root, known?.chunks);
       if (fetching.get(application) !== root.generation) return;
-      accept({ root, signed: assignment.root, chunks });
+      accept({ root, signed: assignment.root, chunks, desired: indexDesired(root, chunks) });
     } finally {
       if (fetching.get(application) === root.generation) fetching.delete(application);
     }
@@ -100,10 +95,7 @@ export function createIntake(deps: IntakeDeps): Intake {
       applications.put(newRuntime(snapshot));
       return;
     }
-    if (snapshot.root.generation <= known.record.generation) return;
-    acceptSnapshot(known, snapshot);
-    setCondition(known, 'ComparisonError', undefined, deps.clock.now());
-    applications.put(known);
+    if (snapshot.root.generation > newestGeneration(known)) applications.offer(known, snapshot);
   }
 
   function refuse(assignment: Assignment, error: unknown): boolean {
@@ -137,7 +129,7 @@ export function createIntake(deps: IntakeDeps): Intake {
       const root = verify(deps, signed, { application: record.application, generation: record.generation, kept: true });
       // Damaged in the cluster (FT-55): refused here, and fetched again as soon as the hub answers.
       verifyContents(root, new Map([...chunks].map(([digest, packed]) => [digest, gunzipSync(packed)])));
-      applications.put(restoreRuntime({ root, signed, chunks }, record, version));
+      applications.put(restoreRuntime({ root, signed, chunks, desired: indexDesired(root, chunks) }, record, version));
     },
   };
 }

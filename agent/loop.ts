@@ -128,6 +128,7 @@ export function createAgent(deps: AgentDeps): Agent {
           log.error({ application, reason: error.message }, 'stored state is damaged; waiting for the hub'),
       ),
     );
+    applications.start();
     log.info({ applications: applications.all.size, kubernetes: capabilities.kubernetesVersion }, 'agent is ready');
   }
 

@@ -4,7 +4,7 @@ import { sha256 } from '#shared/domain/digest.ts';
 import type { SignedRoot, SnapshotRoot } from '#shared/domain/snapshot.ts';
 import type { AppRecord } from '../state/record.ts';
 import type { StoredVersion } from '../state/state-store.ts';
-import { indexDesired } from './desired.ts';
+import type { Desired } from './model.ts';
 import type { AppRuntime } from './runtime.ts';
 
 /** A snapshot that is complete and verified: what an agent may act on (INV-16). */
@@ -13,6 +13,7 @@ export interface VerifiedSnapshot {
   signed: SignedRoot;
   /** Gzipped, by digest. */
   chunks: Map<string, Buffer>;
+  desired: Desired;
 }
 
 /** An application that this cluster has not had before. */
@@ -40,7 +41,6 @@ function runtimeOf(
   return {
     id: snapshot.root.application,
     ...snapshot,
-    desired: indexDesired(snapshot.root, snapshot.chunks),
     record,
     version,
     saved,
@@ -59,7 +59,8 @@ function runtimeOf(
 }
 
 /**
- * Takes in a newer generation. Throws `snapshot-invalid` for one that is not newer: an agent never goes back (INV-15).
+ * Takes in a newer generation, between two actions and never during one: an action holds on to what it was decided from.
+ * Throws `snapshot-invalid` for one that is not newer: an agent never goes back (INV-15).
  * Nothing is written here; the next decision persists it together with the intent.
  */
 export function acceptSnapshot(app: AppRuntime, snapshot: VerifiedSnapshot): void {
@@ -67,7 +68,7 @@ export function acceptSnapshot(app: AppRuntime, snapshot: VerifiedSnapshot): voi
     const text = `generation ${snapshot.root.generation} of ${app.id} is not newer than ${app.record.generation}`;
     throw new HawserError('snapshot-invalid', text);
   }
-  const desired = indexDesired(snapshot.root, snapshot.chunks);
+  const { desired } = snapshot;
   app.root = snapshot.root;
   app.signed = snapshot.signed;
   app.chunks = snapshot.chunks;

@@ -5,6 +5,7 @@ import { fieldManager, ownerLabel } from '#shared/domain/tracking.ts';
 import type { Drift, FieldDifference } from '#shared/domain/status.ts';
 import type { IgnoreRule } from '#shared/domain/application.ts';
 import type { ReconcileDeps } from './deps.ts';
+import { ensureNamespace } from './ensure-namespace.ts';
 import type { DesiredObject } from './model.ts';
 import { observationOf, takeApplied } from './observe.ts';
 import { addEvent, type AppRuntime } from './runtime.ts';
@@ -34,6 +35,8 @@ export async function verifySuspects(deps: ReconcileDeps, app: AppRuntime, keys:
 
 /** Sets drifted and deleted objects right by applying them. */
 export async function correctDrift(deps: ReconcileDeps, app: AppRuntime, keys: string[]): Promise<void> {
+  // With a deleted namespace everything in it is gone.
+  if (keys.some((key) => !app.observed.has(key))) await ensureNamespace(deps, app);
   await inParallel(keys, perApplication, async (key) => {
     const object = app.desired.objects.get(key);
     if (object === undefined) return;

@@ -14,6 +14,8 @@ export interface ReconcileDeps {
   /** Called before objects of a kind are written, so that its watch is there when they are. */
   watch(group: string, kind: string, version: string, namespace: string): void;
   random: () => number;
+  /** Namespaces that were seen lately, with until when that may be believed (monotonic ms). */
+  namespaces: Map<string, number>;
 }
 
 /** Objects to applications, over all applications of the agent. */

@@ -3,6 +3,9 @@ import { fieldManager } from '#shared/domain/tracking.ts';
 import type { ReconcileDeps } from './deps.ts';
 import type { AppRuntime } from './runtime.ts';
 
+/** Many applications share a namespace; when it vanishes meanwhile the apply says so and the retry asks. */
+const believedMs = 30_000;
+
 /**
  * `CreateNamespace=true`: makes the destination namespace unless the snapshot brings it along or it is there.
  * It is not tracked and never pruned, as in Argo CD; its labels and annotations are ours where the policy names some.
@@ -12,9 +15,10 @@ export async function ensureNamespace(deps: ReconcileDeps, app: AppRuntime): Pro
   const { policy, destinationNamespace: name } = app.root;
   if (!policy.createNamespace || name === '') return undefined;
   if (app.desired.objects.has(`/Namespace//${name}`) || app.namespaceReady === app.root.generation) return undefined;
+  const { namespaceMetadata } = policy;
+  if (namespaceMetadata === undefined && (deps.namespaces.get(name) ?? 0) > deps.clock.monotonic()) return undefined;
   const kind = deps.cluster.kindOf({ group: '', kind: 'Namespace' });
   if (kind === undefined) return undefined;
-  const { namespaceMetadata } = policy;
   if (namespaceMetadata === undefined && hasObjectsIn(app, name)) return undefined;
   const live = await deps.cluster.get(kind, { group: '', kind: 'Namespace', namespace: '', name });
   if (live === undefined || (namespaceMetadata !== undefined && lacks(live, namespaceMetadata))) {
@@ -23,6 +27,7 @@ export async function ensureNamespace(deps: ReconcileDeps, app: AppRuntime): Pro
     const written = await deps.cluster.apply({ kind, namespace: '', name, text, fieldManager, force: true });
     if (!written.ok) return written.message;
   }
+  deps.namespaces.set(name, deps.clock.monotonic() + believedMs);
   app.namespaceReady = app.root.generation;
   return undefined;
 }

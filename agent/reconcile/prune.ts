@@ -9,7 +9,7 @@ import type { ResourceResult } from '#shared/domain/status.ts';
 import type { OperationProgress } from '../state/record.ts';
 import { dropEntry, readEntry } from './delete-objects.ts';
 import type { ReconcileDeps } from './deps.ts';
-import { addEvent, type AppRuntime } from './runtime.ts';
+import { addEvent, newestGeneration, type AppRuntime } from './runtime.ts';
 
 /** What pruning needs to know of the rest of the cluster. */
 export interface PruneDeps extends ReconcileDeps {
@@ -44,7 +44,7 @@ export async function pruneExtras(deps: PruneDeps, app: AppRuntime, keys: string
   operation.degraded ??= degradedIn(app);
   const live = await readCandidates(deps, app, keys);
   // A newer generation came while we read: its own round will judge (FT-92).
-  if (app.root.generation !== operation.generation) return;
+  if (newestGeneration(app) !== operation.generation) return;
   const decision = decidePrunes(inputOf(deps, app, operation, live));
   const { hold: _, ...record } = app.record;
   app.record = { ...record, operation, ...(decision.hold === undefined ? {} : { hold: decision.hold }) };
@@ -119,7 +119,7 @@ async function deleteItems(
       return;
     }
     const current = {
-      newestGeneration: app.root.generation,
+      newestGeneration: newestGeneration(app),
       desired: app.desired.objects.has(item.key),
       live: live.get(item.key) ?? 'unknown',
     };
@@ -233,7 +233,7 @@ function inputOf(
       verified: true,
       complete: root.chunks.every((digest) => app.chunks.has(digest)),
       generation: root.generation,
-      newestGeneration: record.generation,
+      newestGeneration: newestGeneration(app),
       appliedGeneration: operation.generation,
       objectCount: root.objectCount,
     },

@@ -3,6 +3,7 @@ import type { KubeObject } from '#shared/domain/kube-object.ts';
 import type { SignedRoot, SnapshotRoot } from '#shared/domain/snapshot.ts';
 import type { Condition, ConditionType, Drift } from '#shared/domain/status.ts';
 import type { ApplicationReport } from '#shared/messages/agent-report.ts';
+import type { VerifiedSnapshot } from './accept-root.ts';
 import type { AppRecord } from '../state/record.ts';
 import type { StoredVersion } from '../state/state-store.ts';
 import type { Comparison, Desired, Observation } from './model.ts';
@@ -44,6 +45,8 @@ export interface AppRuntime {
   transientSince: number | undefined;
   /** Generation for which the destination namespace was seen or made. */
   namespaceReady?: number;
+  /** A newer generation that waits for the action under way to end. */
+  incoming?: VerifiedSnapshot;
   /** A correction recreated something: its new uid is not persisted yet. */
   uidsChanged?: boolean;
   /** Set once a deletion order was carried out and the state dropped. */
@@ -75,4 +78,9 @@ export function addEvent(
     message: event.message.slice(0, 4000),
   });
   if (app.events.length > eventsKept) app.events.splice(0, app.events.length - eventsKept);
+}
+
+/** The newest generation that this agent knows of, taken in or waiting. */
+export function newestGeneration(app: AppRuntime): number {
+  return Math.max(app.record.generation, app.incoming?.root.generation ?? 0);
 }

@@ -1,5 +1,6 @@
 import { HawserError, isRetryable, messageOf } from '#shared/errors.ts';
 import type { AgentStateStore } from '../state/state-store.ts';
+import { acceptSnapshot } from './accept-root.ts';
 import { applyTasks, failTransient } from './apply-tasks.ts';
 import { compareUnapplied, correctDrift, verifySuspects } from './corrections.ts';
 import { decide } from './decide.ts';
@@ -34,6 +35,7 @@ const decisionsPerTurn = 500;
  */
 export async function takeTurn(deps: StepDeps, app: AppRuntime): Promise<StepResult> {
   for (let n = 0; n < decisionsPerTurn; n += 1) {
+    takeIncoming(deps, app);
     const facts = factsOf(deps, app);
     const decision = decide(facts);
     if (decision.do === 'wait') return rest(deps, app, decision);
@@ -41,6 +43,14 @@ export async function takeTurn(deps: StepDeps, app: AppRuntime): Promise<StepRes
     if (app.deleted) return {};
   }
   throw new HawserError('internal', `${app.id} did not come to rest`, { retry: 'later' });
+}
+
+function takeIncoming(deps: StepDeps, app: AppRuntime): void {
+  const { incoming } = app;
+  if (incoming === undefined) return;
+  delete app.incoming;
+  acceptSnapshot(app, incoming);
+  setCondition(app, 'ComparisonError', undefined, deps.clock.now());
 }
 
 /** What a decision about this application looks at, now. */

@@ -55,6 +55,12 @@ export async function writeObject(
   if (!written.ok && written.reason === 'immutable' && mayRecreate(app, object, options)) {
     return recreate(deps, app, kind, object, text);
   }
+  if (!written.ok && written.reason === 'namespace-missing') {
+    deps.namespaces.delete(namespace);
+    delete app.namespaceReady;
+    const comes = app.root.policy.createNamespace && namespace === app.root.destinationNamespace;
+    if (comes) return { state: 'transient', message: `${describeId(object.id)}: ${written.message}` };
+  }
   if (!written.ok) return refusalOutcome(object, written);
   if (!known && !written.created) {
     const claim = foreignOwner(written.object, deps.texts.objectOf(app, object), app.root.owner);

@@ -40,6 +40,8 @@ interface Sent {
 
 const urgentMs = 3;
 const coalesceMs = 20;
+/** While many applications change at once, they are gathered for up to this long. */
+const busyMs = 200;
 const relaxedMs = 250;
 const batchBytes = 200 * 1024;
 const batchApplications = 200;
@@ -55,6 +57,7 @@ export function createReporter(deps: ReporterDeps): Reporter {
   let timer: AbortController | undefined;
   let due = Infinity;
   let lastFlush = -Infinity;
+  let pace = coalesceMs;
   let failures = 0;
   let stopped = false;
 
@@ -72,7 +75,7 @@ export function createReporter(deps: ReporterDeps): Reporter {
   /** The first change goes out at once; what follows on its heels is gathered. */
   function delayFor(soon: boolean): number {
     if (!soon) return relaxedMs;
-    return deps.clock.monotonic() - lastFlush > coalesceMs ? urgentMs : coalesceMs;
+    return deps.clock.monotonic() - lastFlush > pace ? urgentMs : pace;
   }
 
   async function flush(): Promise<void> {
@@ -86,6 +89,7 @@ export function createReporter(deps: ReporterDeps): Reporter {
         if (batch.length === 0 && pendingCapabilities === undefined) break;
         await send(batch);
         failures = 0;
+        pace = batch.length >= 4 ? Math.min(busyMs, pace * 2) : coalesceMs;
       }
     } catch (error) {
       failures += 1;
@@ -98,7 +102,7 @@ export function createReporter(deps: ReporterDeps): Reporter {
       lastFlush = deps.clock.monotonic();
     }
     if (again !== undefined) schedule(again);
-    else if (dirty.size > 0) schedule(coalesceMs);
+    else if (dirty.size > 0) schedule(pace);
   }
 
   /** Reports of dirty applications that really differ from what was sent, up to the size of one message. */
