@@ -73,8 +73,7 @@ export function orderObjects(objects: readonly KubeObject[]): OrderedTask[] {
       tasks.push({ object, key, phase, wave, order: 0 });
     }
   }
-  tasks.sort(compareTasks);
-  return numbered(pullAhead(tasks));
+  return numbered(pullAhead(sortedTasks(tasks)));
 }
 
 /** Consecutive tasks of one phase and wave: what may run together. */
@@ -111,21 +110,24 @@ export function pruneOrder<T extends PruneTask>(objects: readonly T[]): T[] {
   return ranked.map(({ object }) => object);
 }
 
-function compareTasks(a: OrderedTask, b: OrderedTask): number {
-  return (
-    phaseRank[a.phase] - phaseRank[b.phase] ||
-    a.wave - b.wave ||
-    kindRankOf(a.object.kind) - kindRankOf(b.object.kind) ||
-    compareText(nameOf(a.object), nameOf(b.object)) ||
-    compareText(a.key, b.key)
+function sortedTasks(tasks: readonly OrderedTask[]): OrderedTask[] {
+  const ranked = tasks.map((task) => ({ task, kind: kindRankOf(task.object.kind), name: nameOf(task.object) }));
+  ranked.sort(
+    (a, b) =>
+      phaseRank[a.task.phase] - phaseRank[b.task.phase] ||
+      a.task.wave - b.task.wave ||
+      a.kind - b.kind ||
+      compareText(a.name, b.name) ||
+      compareText(a.task.key, b.task.key),
   );
+  return ranked.map(({ task }) => task);
 }
 
 function nameOf(object: KubeObject): string {
   return object.metadata.name ?? object.metadata.generateName ?? '';
 }
 
-function pullAhead(sorted: OrderedTask[]): OrderedTask[] {
+function pullAhead(sorted: readonly OrderedTask[]): OrderedTask[] {
   const firstNeed = new Map<string, number>();
   for (const [index, { object }] of sorted.entries()) {
     const { group } = splitApiVersion(object.apiVersion);

@@ -48,9 +48,7 @@ const largestRootBytes = 4 * 1024 * 1024;
  */
 export function verifyRoot(signed: SignedRoot, expected: Expected): SnapshotRoot {
   const envelope = readEnvelope(signed);
-  verifyCertificate(envelope.certificate, expected);
-  const dayKey = readKey(envelope.certificate.publicKey);
-  if (dayKey === undefined) throw refusal('certificate-signature', 'the certificate holds no Ed25519 key');
+  const dayKey = certifiedKey(envelope.certificate, expected);
   if (!isSigned(envelope.root, envelope.signature, dayKey)) {
     throw refusal('signature', 'the signature does not match the root');
   }
@@ -107,29 +105,47 @@ function readEnvelope(signed: unknown): SignedRoot {
   return { root, signature, certificate: certificate as unknown as SigningCertificate };
 }
 
-function verifyCertificate(certificate: SigningCertificate, expected: Expected): void {
-  const rootKey = readKey(expected.rootPublicKey);
-  if (rootKey === undefined) {
-    throw new HawserError('internal', 'The pinned root key of the organisation is not an Ed25519 public key', {
-      hint: 'Register the agent again.',
-    });
-  }
+/** The key that a certificate lets sign for this organisation, now or for what was kept. */
+function certifiedKey(certificate: SigningCertificate, expected: Expected): KeyObject {
   if (certificate.organisation !== expected.organisation) {
     throw refusal('certificate-organisation', `the certificate is for organisation ${show(certificate.organisation)}`);
   }
   // Line breaks inside a field would let one certified text be read as another.
   const fields = [certificate.organisation, certificate.publicKey, certificate.notBefore, certificate.notAfter];
   if (fields.some((field) => field.includes('\n'))) throw refusal('malformed', 'the certificate holds line breaks');
-  if (!isSigned(certificateText(certificate), certificate.signature, rootKey)) {
-    throw refusal('certificate-signature', 'the certificate is not signed by the root key of the organisation');
-  }
+  const key = keyOfCertificate(certificate, expected.rootPublicKey);
   const from = Date.parse(certificate.notBefore);
   const until = Date.parse(certificate.notAfter);
   if (!(from < until)) throw refusal('malformed', 'the dates of the certificate make no sense');
-  if (expected.kept === true) return;
-  if (expected.now < from - skewMs || expected.now > until + skewMs) {
+  if (expected.kept !== true && (expected.now < from - skewMs || expected.now > until + skewMs)) {
     throw refusal('certificate-time', `the certificate holds from ${certificate.notBefore} to ${certificate.notAfter}`);
   }
+  return key;
+}
+
+/** A day's roots share one certificate: its signature is checked once. Holds only what was found good. */
+const certified = new Map<string, KeyObject>();
+const certifiedMost = 32;
+
+function keyOfCertificate(certificate: SigningCertificate, rootPublicKey: string): KeyObject {
+  const text = certificateText(certificate);
+  const entry = `${rootPublicKey}\n${certificate.signature}\n${text}`;
+  const known = certified.get(entry);
+  if (known !== undefined) return known;
+  const rootKey = readKey(rootPublicKey);
+  if (rootKey === undefined) {
+    throw new HawserError('internal', 'The pinned root key of the organisation is not an Ed25519 public key', {
+      hint: 'Register the agent again.',
+    });
+  }
+  if (!isSigned(text, certificate.signature, rootKey)) {
+    throw refusal('certificate-signature', 'the certificate is not signed by the root key of the organisation');
+  }
+  const key = readKey(certificate.publicKey);
+  if (key === undefined) throw refusal('certificate-signature', 'the certificate holds no Ed25519 key');
+  if (certified.size >= certifiedMost) certified.clear();
+  certified.set(entry, key);
+  return key;
 }
 
 function parseRoot(text: string): SnapshotRoot {

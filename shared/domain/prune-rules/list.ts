@@ -27,7 +27,7 @@ export const listGuards: readonly ListGuard[] = [
   { guard: 'G-04', name: 'protected', holds: protectedObjects },
 ];
 
-const workloads = ['Namespace', 'Deployment', 'StatefulSet', 'DaemonSet'];
+const workloads = new Set(['Namespace', 'Deployment', 'StatefulSet', 'DaemonSet']);
 
 function everything(list: PruneList, { desired, policy }: PruneInput): string | undefined {
   if (policy.allowEmpty || desired.some(({ hook }) => hook !== true)) return undefined;
@@ -39,16 +39,28 @@ function everything(list: PruneList, { desired, policy }: PruneInput): string | 
  * were at least two: removing the only Deployment of an application is an everyday change.
  */
 function lastOfKind(list: PruneList, { desired, inventory }: PruneInput): string | undefined {
-  const left = new Set(desired.map(({ key }) => parseKey(key).kind));
-  if (left.size === 0) return undefined;
-  const had = new Set([...inventory.filter(({ hook }) => hook !== true).map(({ key }) => key), ...list.all]);
-  for (const kind of workloads) {
-    if (left.has(kind)) continue;
-    const before = [...had].filter((key) => parseKey(key).kind === kind).length;
-    const going = list.all.filter((key) => parseKey(key).kind === kind).length;
-    if (before >= 2 && going === before) return `all ${before} ${kind}s would go`;
+  const going = countKinds(list.all);
+  if (going.size === 0 || desired.length === 0) return undefined;
+  const left = countKinds(desired.map(({ key }) => key));
+  const listed = new Set(list.all);
+  const staying = countKinds(
+    inventory.filter(({ key, hook }) => hook !== true && !listed.has(key)).map(({ key }) => key),
+  );
+  for (const [kind, count] of going) {
+    if (count >= 2 && !left.has(kind) && !staying.has(kind)) return `all ${count} ${kind}s would go`;
   }
   return undefined;
+}
+
+/** How many keys are of each kind that this guard looks at. */
+function countKinds(keys: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const key of keys) {
+    const slash = key.indexOf('/');
+    const kind = key.slice(slash + 1, key.indexOf('/', slash + 1));
+    if (workloads.has(kind)) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return counts;
 }
 
 function applicationShrinks(list: PruneList, { inventory, options }: PruneInput): string | undefined {

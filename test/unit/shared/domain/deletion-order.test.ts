@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decideDeletion, type DeletionInput } from '#shared/domain/deletion-order.ts';
+import type { LiveObject } from '#shared/domain/prune-plan.ts';
 import { afterDelete, nextDeleteAt, stopReason, unhurried } from '#shared/domain/prune-pace.ts';
 import { application, now, ours, owner } from './prune-kit.ts';
 
@@ -80,7 +81,7 @@ describe('an order to delete an application', () => {
   it('waits for what cannot be read and what is on its way out, and forgets what is gone', () => {
     const input = order({
       failedGroups: new Set(['apps']),
-      live: new Map([
+      live: new Map<string, LiveObject | 'missing'>([
         [keys[0] as string, 'missing' as const],
         [keys[1] as string, 'missing' as const],
         [keys[2] as string, ours(keys[2] as string, { deletionTimestamp: 'x' })],
