@@ -102,7 +102,7 @@ describe('the order in which objects are applied', () => {
     fc.assert(
       fc.property(unique, (objects) => {
         const forward = orderObjects(objects);
-        expect(orderObjects([...objects].reverse()).map(({ key }) => key)).toEqual(forward.map(({ key }) => key));
+        expect(orderObjects(objects.toReversed()).map(({ key }) => key)).toEqual(forward.map(({ key }) => key));
         expect(forward.map(({ order }) => order)).toEqual(forward.map((_, index) => index));
         const placeOf = new Map(forward.map(({ key, order }) => [key, order]));
         for (const { object: each, order } of forward) {

@@ -378,7 +378,7 @@ describe('chunks', () => {
 
   it('give all texts in order', () => {
     expect(verifyContents(root, all)).toEqual(texts);
-    expect(verifyContents(root, new Map([...all].reverse()))).toEqual(texts);
+    expect(verifyContents(root, new Map([...all].toReversed()))).toEqual(texts);
   });
 
   it('are refused when one is missing, swapped, changed, cut off or does not belong', () => {
