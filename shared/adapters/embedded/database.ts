@@ -5,6 +5,7 @@ import { HawserError } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { schema, schemaVersion } from './database-schema.ts';
 import { createGroupCommit } from './group-commit.ts';
+import { createLogSync, type LogSync } from './log-sync.ts';
 import { createPrepare, type Prepare } from './prepare.ts';
 import { closedError, toStorageError } from './storage-error.ts';
 
@@ -22,7 +23,8 @@ export interface Database {
   /** Runs at once on what is committed. Throws HawserError. */
   read<T>(work: (prepare: Prepare) => T): T;
   /**
-   * Runs `work` inside a transaction that all writes of the same turn share, and resolves with its result after COMMIT.
+   * Runs `work` inside a transaction that all writes of the same turn share, and resolves with its result once that is
+   * on the disk (after COMMIT, where it need not be durable).
    * `work` must be synchronous and touch nothing but the database: where a neighbour fails it is run again.
    * Rejects with HawserError: `unavailable` (disk full, input/output; retry later) or what `work` threw.
    */
@@ -34,14 +36,15 @@ export interface Database {
 /**
  * Opens (or creates, readable by its owner only) the database file at `path`.
  *
- * Group commit: writes that arrive within one turn of the event loop run in one transaction with one fsync.
- * Batches are synchronous, so a read can never see anything that is not committed.
+ * Group commit: writes that arrive within one turn of the event loop run in one transaction; one sync of the log,
+ * off the main thread, makes all of them durable. Batches are synchronous, so a read can never see anything that is not committed.
  * Throws HawserError: `unavailable` when the file cannot be opened, `unsupported` when a newer version wrote it.
  */
-export function openDatabase(options: { path: string; clock: Clock }): Database {
+export function openDatabase(options: { path: string; clock: Clock; log?: LogSync }): Database {
   const connection = connect(options.path);
   const prepare = createPrepare(connection);
-  const commits = createGroupCommit(connection, prepare, options.path);
+  const log = options.log ?? createLogSync(options.path);
+  const commits = createGroupCommit(connection, prepare, options.path, log);
   let closed = false;
   return { clock: options.clock, read, write, close };
 
@@ -68,6 +71,9 @@ export function openDatabase(options: { path: string; clock: Clock }): Database 
     } catch {
       // A full disk: the log stays and is read at the next start.
     }
+    // The log must be synced before its descriptor goes: writers still wait for it.
+    await log.sync().catch(() => undefined);
+    log.close();
     connection.close();
   }
 }
@@ -81,7 +87,7 @@ function connect(path: string): DatabaseSync {
     connection.exec(`
       PRAGMA page_size = 8192;
       PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
+      PRAGMA synchronous = NORMAL;
       PRAGMA fullfsync = 1;
       PRAGMA cache_size = -16000;
       PRAGMA temp_store = MEMORY;

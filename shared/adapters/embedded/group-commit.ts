@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { LogSync } from './log-sync.ts';
 import type { Prepare } from './prepare.ts';
 import { toStorageError } from './storage-error.ts';
 
@@ -20,13 +21,14 @@ export interface GroupCommit {
 }
 
 /**
- * A transaction starts and ends within one synchronous stretch, and its writers hear of it after COMMIT.
- * SQLite syncs its log at COMMIT (`synchronous = FULL`) where one job of the batch is durable, else leaves that to the next.
+ * A transaction starts and ends within one synchronous stretch. Durable writers hear of it once the log is on the disk,
+ * which another thread waits for: the process goes on, and commits that come meanwhile share the next sync. Others may
+ * read what is committed and not yet synced; whatever they write in answer lies behind it in the same log, so nothing
+ * that was acknowledged can outlive what it was built on.
  */
-export function createGroupCommit(connection: DatabaseSync, prepare: Prepare, path: string): GroupCommit {
+export function createGroupCommit(connection: DatabaseSync, prepare: Prepare, path: string, log: LogSync): GroupCommit {
   let waiting: Job[] = [];
   let scheduled = false;
-  let syncing = true;
 
   return {
     add<T>(work: (prepare: Prepare) => T, durable: boolean) {
@@ -60,7 +62,6 @@ export function createGroupCommit(connection: DatabaseSync, prepare: Prepare, pa
   function commit(batch: Job[]): void {
     let results: unknown[];
     try {
-      setSyncing(batch.some((job) => job.durable));
       connection.exec('BEGIN IMMEDIATE');
       results = batch.map((job) => job.work(prepare));
       connection.exec('COMMIT');
@@ -72,7 +73,23 @@ export function createGroupCommit(connection: DatabaseSync, prepare: Prepare, pa
       commit(batch.slice(middle));
       return;
     }
-    for (const [index, job] of batch.entries()) job.resolve(results[index]);
+    const durable: { job: Job; result: unknown }[] = [];
+    for (const [index, job] of batch.entries()) {
+      if (job.durable) durable.push({ job, result: results[index] });
+      else job.resolve(results[index]);
+    }
+    if (durable.length > 0) settleOnceSynced(durable);
+  }
+
+  function settleOnceSynced(settled: { job: Job; result: unknown }[]): void {
+    log.sync().then(
+      () => {
+        for (const { job, result } of settled) job.resolve(result);
+      },
+      (error: unknown) => {
+        for (const { job } of settled) job.reject(toStorageError(error, path));
+      },
+    );
   }
 
   /** SQLite itself rolls back on some errors (disk full), hence the question. */
@@ -82,11 +99,5 @@ export function createGroupCommit(connection: DatabaseSync, prepare: Prepare, pa
     } catch {
       // What failed first is what the caller hears; the next BEGIN says so if the connection is beyond use.
     }
-  }
-
-  function setSyncing(wanted: boolean): void {
-    if (syncing === wanted) return;
-    connection.exec(`PRAGMA synchronous = ${wanted ? 'FULL' : 'NORMAL'}`);
-    syncing = wanted;
   }
 }

@@ -4,6 +4,7 @@ import { stat, truncate, writeFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createLogSync } from '#shared/adapters/embedded/log-sync.ts';
 import { openDatabase, type Database } from '#shared/adapters/embedded/database.ts';
 import { createChunkStore } from '#shared/adapters/embedded/sqlite-chunk-store.ts';
 import { createQueues } from '#shared/adapters/embedded/sqlite-queues.ts';
@@ -124,25 +125,44 @@ describe('the file', () => {
     for (const file of [path, `${path}-wal`]) expect((await stat(file)).mode & 0o077, file).toBe(0);
   });
 
-  it('waits for the disk at every durable commit', async () => {
-    const { database } = await open();
-    const synchronous = (): Promise<unknown> =>
-      database.write((prepare) => prepare('PRAGMA synchronous').get()?.['synchronous']);
+  it('tells durable writers only once the log is on the disk, and others at once', async () => {
+    await using folder = await temporaryFolder();
+    const waiting: (() => void)[] = [];
+    const log = { sync: () => new Promise<void>((resolve) => waiting.push(resolve)), close: () => undefined };
+    const database = openDatabase({ path: join(folder.path, 'hawser.db'), clock, log });
+    const told: string[] = [];
 
-    await database.write(() => undefined, { durable: false });
+    const durable = insert(database, 'a').then(() => told.push('durable'));
+    await database.write(() => undefined, { durable: false }).then(() => told.push('other'));
 
-    // 2 is FULL, 1 is NORMAL (https://sqlite.org/pragma.html#pragma_synchronous).
-    expect(await synchronous()).toBe(2);
-    expect(
-      await database.write((prepare) => prepare('PRAGMA synchronous').get()?.['synchronous'], { durable: false }),
-    ).toBe(1);
-    expect(
-      await Promise.all([
-        database.write((prepare) => prepare('PRAGMA synchronous').get()?.['synchronous'], { durable: false }),
-        synchronous(),
-      ]),
-    ).toEqual([2, 2]);
+    expect(told).toEqual(['other']);
+    expect(waiting).toHaveLength(1);
+    waiting[0]?.();
+    await durable;
+    expect(told).toEqual(['other', 'durable']);
     expect(database.read((prepare) => prepare('PRAGMA journal_mode').get()?.['journal_mode'])).toBe('wal');
+  });
+
+  it('tells durable writers when the disk refuses', async () => {
+    await using folder = await temporaryFolder();
+    const refusal = Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
+    const log = { sync: () => Promise.reject(refusal), close: () => undefined };
+    const database = openDatabase({ path: join(folder.path, 'hawser.db'), clock, log });
+
+    await expect(insert(database, 'a')).rejects.toBeInstanceOf(HawserError);
+  });
+
+  it('shares one sync among the commits that come while another is under way', async () => {
+    const { database, path } = await open();
+    const log = createLogSync(path);
+    await insert(database, 'a');
+
+    const first = log.sync();
+    const others = [log.sync(), log.sync(), log.sync()];
+
+    expect(new Set([first, ...others]).size).toBe(2);
+    await Promise.all([first, ...others]);
+    log.close();
   });
 
   it('is refused when a newer version wrote it (INV-45)', async () => {
