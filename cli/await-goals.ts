@@ -9,6 +9,10 @@ import { span } from './output/age.ts';
 import { oneLine } from './output/escape.ts';
 import { createProgress } from './output/progress.ts';
 import { remark, say } from './output/print.ts';
+import { cut } from './output/table.ts';
+
+/** Columns of a reason: an application can have very many things to say. */
+const mostWords = 300;
 
 export interface Waiting {
   application: ApplicationSummary;
@@ -62,7 +66,7 @@ export async function awaitGoals(
     const { id, name } = waiting.application;
     remark(
       context,
-      `${context.errColour.paint('bad', 'error:')} ${oneLine(name)}: ${end}: ${oneLine(verdicts.get(id)?.why ?? '')}`,
+      `${context.errColour.paint('bad', 'error:')} ${oneLine(name)}: ${end}: ${cut(oneLine(verdicts.get(id)?.why ?? ''), mostWords)}`,
     );
     remark(context, `       See \`hawser events ${id}\` and \`hawser tree ${id}\`.`);
   }

@@ -1,6 +1,7 @@
 import type { ApplicationSummary, ClusterView, QueueView, RepositoryView } from '#shared/messages/api.ts';
 import type { z } from 'zod';
 import { age } from './output/age.ts';
+import { counted } from './output/count.ts';
 
 export type Grade = 'ok' | 'warn' | 'fail';
 
@@ -109,7 +110,7 @@ export function checkQueues(queues: readonly z.infer<typeof QueueView>[]): Check
   return withDead.map(({ name, dead }) => ({
     grade: 'warn',
     subject: `queue ${name}`,
-    finding: `${dead} ${dead === 1 ? 'message' : 'messages'} could not be handled`,
+    finding: `${counted(dead, 'message')} could not be handled`,
     todo: `See why with \`hawser queues peek ${name}\`, then \`hawser queues redrive ${name}\`.`,
   }));
 }
@@ -121,12 +122,12 @@ export function checkWebhooks(metrics: string | undefined): Check {
   const hints = counts.get('hint') ?? 0;
   const refused = (counts.get('401') ?? 0) + (counts.get('404') ?? 0) + (counts.get('415') ?? 0);
   if (hints > 0 && refused === 0)
-    return { grade: 'ok', subject, finding: `${hints} pushes were announced since the service started` };
+    return { grade: 'ok', subject, finding: `${counted(hints, 'hint')} came from webhooks since the service started` };
   if (refused > 0) {
     return {
       grade: 'warn',
       subject,
-      finding: `${refused} deliveries were refused${hints > 0 ? `, ${hints} accepted` : ''} since the service started`,
+      finding: `refused since the service started: ${counted(refused, 'delivery')}${hints > 0 ? `; accepted: ${hints}` : ''}`,
       todo: 'Look at the answers in the webhook settings of your Git host: they say what is wrong (secret, address, content type).',
     };
   }

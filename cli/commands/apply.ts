@@ -94,7 +94,8 @@ async function print(context: Context, items: readonly Item[], format: Format, d
     } else {
       const action = context.colour.paint(shadeByAction[item.action], item.action);
       say(context, `${name} ${action}${dryRun ? ' (dry run)' : ''}`);
-      if (item.message !== undefined) remark(context, `       ${oneLine(item.message)}`);
+      if (item.message !== undefined)
+        remark(context, `${context.errColour.paint('changing', 'warning:')} ${name}: ${oneLine(item.message)}`);
     }
   }
 }

@@ -24,6 +24,30 @@ export function register(command: Command, context: Context): void {
       ['hawser cluster remove old', 'forget one; what runs in it goes on running'],
     ]),
   );
+  addCommand(command, context);
+  command
+    .command('list')
+    .description('List clusters.')
+    .addHelpText('after', examples([['hawser cluster list -o wide', 'with versions, memory and labels']]))
+    .action(async (_options: object, self: Command) => {
+      const filter = { names: [], namespace: undefined, labels: undefined, single: false };
+      await printList(context, connect(context, self), viewOf('clusters'), filter, formatOf(self));
+    });
+  command
+    .command('remove')
+    .description('Forget a cluster. What runs in it goes on running.')
+    .argument('<name>', 'its name')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText('after', examples([['hawser cluster remove old --yes', 'without a question']]))
+    .action(async (name: string, options: { yes?: boolean }, self: Command) => {
+      const client = connect(context, self);
+      await askFirst(context, `Forget cluster ${oneLine(name)}?`, options.yes);
+      await client.delete(`/api/v1/clusters/${encodeURIComponent(name)}`);
+      say(context, `cluster ${oneLine(name)} is removed`);
+    });
+}
+
+function addCommand(command: Command, context: Context): void {
   command
     .command('add')
     .description('Register a cluster and print how to install its agent.')
@@ -55,26 +79,6 @@ export function register(command: Command, context: Context): void {
         `cluster ${oneLine(name)} is registered; install its agent with the token below, which is shown only now:\n`,
       );
       sayText(context, answer.install);
-    });
-  command
-    .command('list')
-    .description('List clusters.')
-    .addHelpText('after', examples([['hawser cluster list -o wide', 'with versions, memory and labels']]))
-    .action(async (_options: object, self: Command) => {
-      const filter = { names: [], namespace: undefined, labels: undefined, single: false };
-      await printList(context, connect(context, self), viewOf('clusters'), filter, formatOf(self));
-    });
-  command
-    .command('remove')
-    .description('Forget a cluster. What runs in it goes on running.')
-    .argument('<name>', 'its name')
-    .option('-y, --yes', 'do not ask')
-    .addHelpText('after', examples([['hawser cluster remove old --yes', 'without a question']]))
-    .action(async (name: string, options: { yes?: boolean }, self: Command) => {
-      const client = connect(context, self);
-      await askFirst(context, `Forget cluster ${oneLine(name)}?`, options.yes);
-      await client.delete(`/api/v1/clusters/${encodeURIComponent(name)}`);
-      say(context, `cluster ${oneLine(name)} is removed`);
     });
 }
 

@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { parseDuration } from '../duration.ts';
 import { describeId, parseKey } from '#shared/domain/kube-object.ts';
 import { findApplication, readApplication } from '../find-application.ts';
+import { counted } from '../output/count.ts';
 import { oneLine } from '../output/escape.ts';
 import { say } from '../output/print.ts';
 import { examples } from '../program.ts';
@@ -46,11 +47,15 @@ async function confirm(context: Context, client: Client, name: string, options: 
   }
   say(
     context,
-    `${hold.objects.length} deletions are held back: ${oneLine(hold.reason)} (${oneLine(hold.guards.join(', '))})`,
+    `held back: ${counted(hold.objects.length, 'deletion')}: ${oneLine(hold.reason)} (${oneLine(hold.guards.join(', '))})`,
   );
   for (const key of hold.objects)
     say(context, `  ${context.colour.paint('bad', '-')} ${oneLine(describeId(parseKey(key)))}`);
-  await askFirst(context, `Delete exactly these ${hold.objects.length} objects?`, options.yes);
+  await askFirst(
+    context,
+    `Delete exactly ${hold.objects.length === 1 ? 'this object' : `these ${hold.objects.length} objects`}?`,
+    options.yes,
+  );
   // The digest is of the list that was shown: if it has changed meanwhile, the service refuses (G-13).
   const answer = await client.post<Accepted>(`/api/v1/applications/${application.id}/confirm`, {
     listDigest: hold.listDigest,

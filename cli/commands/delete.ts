@@ -6,6 +6,7 @@ import { connect, type Client } from '../client.ts';
 import type { Context } from '../context.ts';
 import { parseDuration } from '../duration.ts';
 import { findApplications } from '../find-application.ts';
+import { counted } from '../output/count.ts';
 import { oneLine } from '../output/escape.ts';
 import { say } from '../output/print.ts';
 import { examples } from '../program.ts';
@@ -46,7 +47,9 @@ async function deleteAll(context: Context, client: Client, names: readonly strin
   const objects = applications.reduce((sum, one) => sum + one.objects, 0);
   const what = applications.map(({ name }) => oneLine(name)).join(', ');
   const fate =
-    options.cascade === 'orphan' ? `leave its ${objects} objects in the cluster` : `and delete its ${objects} objects`;
+    options.cascade === 'orphan'
+      ? `leave ${counted(objects, 'object')} in the cluster`
+      : `and delete ${counted(objects, 'object')}`;
   await askFirst(context, `Delete ${what} ${options.cascade === 'orphan' ? `and ${fate}` : fate}?`, options.yes);
   for (const application of applications) {
     await client.delete<Accepted>(`/api/v1/applications/${application.id}`, { cascade: options.cascade });

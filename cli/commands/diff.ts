@@ -29,6 +29,7 @@ export function register(command: Command, context: Context): void {
       (one, all: string[]) => [...all, one],
       [],
     )
+    .option('--all', 'look at every object, not only at those that are known to differ')
     .addHelpText(
       'after',
       `\n- is what is live, + is what a sync would make of it. Exit code 1 when anything differs.\n${examples([
@@ -37,16 +38,13 @@ export function register(command: Command, context: Context): void {
         ['hawser diff podinfo > /dev/null || hawser sync podinfo', 'sync only what differs'],
       ])}`,
     )
-    .action(async (name: string, options: { resource: string[] }, self: Command) => {
+    .action(async (name: string, options: { resource: string[]; all?: boolean }, self: Command) => {
       const format = formatOf(self, ['json', 'yaml']);
       const client = connect(context, self);
       const { id } = await findApplication(client, name);
       const detail = await readApplication(client, id);
       if (detail === undefined) throw refused(`application ${id} is gone`);
-      const keys =
-        options.resource.length > 0
-          ? options.resource.map((typed) => keyOfTyped(typed, detail))
-          : differingKeys(detail);
+      const keys = keysToCompare(detail, options);
       const resources = await readAll(client, id, keys);
       const differing = resources.filter((resource) => diffOf(resource).length > 0);
       if (format === 'json' || format === 'yaml') await printData(context, format, { items: differing });
@@ -70,6 +68,13 @@ async function print(context: Context, resource: Resource): Promise<void> {
   say(context, `${paint('strong', `--- live/${key}`)}\n${paint('strong', `+++ desired/${key}`)}`);
   const lines = await linesOf(resource);
   for (const { kind, text } of lines) say(context, paint(shadeByKind[kind], `${signByKind[kind]}${text}`));
+}
+
+function keysToCompare(detail: ApplicationDetail, options: { resource: string[]; all?: boolean }): string[] {
+  if (options.resource.length > 0) return options.resource.map((typed) => keyOfTyped(typed, detail));
+  // Nobody compares a suspended application by itself: what is known of it may be old.
+  if (options.all !== true && !detail.suspended) return differingKeys(detail);
+  return detail.resources.filter(({ hook }) => hook === undefined).map(({ key }) => key);
 }
 
 /** Objects that are out of sync, or have drifted without having been corrected. */

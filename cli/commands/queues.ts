@@ -5,6 +5,7 @@ import type { DeadLetter } from '#shared/ports/queue.ts';
 import { connect } from '../client.ts';
 import type { Context } from '../context.ts';
 import { age } from '../output/age.ts';
+import { counted } from '../output/count.ts';
 import { oneLine } from '../output/escape.ts';
 import { formatOf, printData, printTable, remark, say } from '../output/print.ts';
 import type { Column } from '../output/table.ts';
@@ -51,7 +52,7 @@ export function register(command: Command, context: Context): void {
       const answer = await connect(context, self).post<{ redriven: number }>(
         `/api/v1/queues/${encodeURIComponent(queue)}/redrive`,
       );
-      say(context, `${answer.redriven} messages of ${oneLine(queue)} are on their way again`);
+      say(context, `sent again from ${oneLine(queue)}: ${counted(answer.redriven, 'message')}`);
     });
 }
 

@@ -169,7 +169,7 @@ describe('other changes', () => {
     expect((await run('queues list')).out).toMatch(/render-jobs +3 +2 +1 +1/);
     expect((await run('queues peek render-jobs')).out).toContain('render-limit: more than 60 s');
     expect((await run('queues peek hints')).err).toBe('No dead letters in hints.\n');
-    expect((await run('queues redrive render-jobs')).out).toBe('1 messages of render-jobs are on their way again\n');
+    expect((await run('queues redrive render-jobs')).out).toBe('sent again from render-jobs: 1 message\n');
   });
 });
 
