@@ -68,50 +68,76 @@ export async function allApplications(store: StateStore, where: Where): Promise<
   return found;
 }
 
-/** Lists applications under their new folders and takes them out of the old ones; one write per page that changes. */
-export async function updateIndex(
-  store: StateStore,
-  where: Where,
-  changes: readonly { application: string; before: readonly FolderListing[]; after: readonly FolderListing[] }[],
-): Promise<void> {
-  const byPage = new Map<number, ((page: Page) => void)[]>();
-  const on = (folder: string, edit: (page: Page) => void) => {
-    const edits = byPage.get(pageOf(folder)) ?? [];
-    edits.push(edit);
-    byPage.set(pageOf(folder), edits);
-  };
-  for (const { application, before, after } of changes) {
-    const kept = new Map(after.map((folder) => [folder.path, folder.recursive ? 2 : 1] as const));
-    for (const { path } of before) {
-      if (!kept.has(path)) on(path, (page) => take(page, path, application));
-    }
-    for (const [path, depth] of kept) {
-      const same = before.some((folder) => folder.path === path && (folder.recursive ? 2 : 1) === depth);
-      if (!same) on(path, (page) => list(page, path, application, depth));
-    }
-  }
-  await inParallel([...byPage], 16, async ([number, edits]) => {
-    const partition = repositoryKey(where.organisation, where.repository);
-    await updateRow<{ packed: string }>(
-      store,
-      partition,
-      sortKeys.closurePage(selectorKey(where.selector), number),
-      (value) => {
-        const page: Page = value === undefined ? nullPage() : unpack(value.packed);
-        for (const edit of edits) edit(page);
-        return { packed: gzipSync(JSON.stringify(page)).toString('base64') };
-      },
-    );
+/** What one application reads from one selector. */
+export interface Listing<Folder = FolderListing> {
+  application: string;
+  folders: readonly Folder[];
+}
+
+/** A folder that one application reads no more, or only directly from now on. */
+export interface FormerFolder {
+  path: string;
+  direct: boolean;
+}
+
+/** Lists applications under folders, never less deeply than before; one write per page that changes, none where all is listed already. */
+export async function listFolders(store: StateStore, where: Where, listings: readonly Listing[]): Promise<void> {
+  await inParallel([...byPage(listings)], 16, async ([number, entries]) => {
+    await updateRow<{ packed: string }>(store, ...pageKey(where, number), (value) => {
+      const page = value === undefined ? nullPage() : unpack(value.packed);
+      const added = entries.filter(({ folder, application }) => list(page, folder, application));
+      return added.length === 0 ? undefined : { packed: pack(page) };
+    });
   });
 }
 
+/**
+ * Takes applications out of folders, one page at a time. `isCurrent` says after the page was read whether what an
+ * application reads is still what this caller wrote down: if not, its entries belong to somebody later and stay.
+ */
+export async function unlistFolders(
+  store: StateStore,
+  where: Where,
+  listings: readonly Listing<FormerFolder>[],
+  isCurrent: (applications: readonly string[]) => Promise<ReadonlySet<string>>,
+): Promise<void> {
+  await inParallel([...byPage(listings)], 16, async ([number, entries]) => {
+    const [partition, sort] = pageKey(where, number);
+    for (;;) {
+      const row = await store.get<{ packed: string }>(partition, sort);
+      if (row === undefined) return;
+      const current = await isCurrent([...new Set(entries.map((entry) => entry.application))]);
+      const page = unpack(row.value.packed);
+      const taken = entries.filter(
+        ({ folder, application }) => current.has(application) && take(page, folder, application),
+      );
+      if (taken.length === 0) return;
+      const next = { partition, sort, revision: row.revision + 1, value: { packed: pack(page) } };
+      if (await store.put(next, { revision: row.revision })) return;
+    }
+  });
+}
+
+function byPage<Folder extends { path: string }>(
+  listings: readonly Listing<Folder>[],
+): Map<number, { folder: Folder; application: string }[]> {
+  const entries = listings.flatMap(({ application, folders }) => folders.map((folder) => ({ folder, application })));
+  return Map.groupBy(entries, ({ folder }) => pageOf(folder.path));
+}
+
+function pageKey(where: Where, number: number): [partition: string, sort: string] {
+  return [
+    repositoryKey(where.organisation, where.repository),
+    sortKeys.closurePage(selectorKey(where.selector), number),
+  ];
+}
+
 async function loadPages(store: StateStore, where: Where, numbers: ReadonlySet<number>): Promise<Map<number, Page>> {
-  const partition = repositoryKey(where.organisation, where.repository);
-  const keys = [...numbers].map((number) => ({
-    number,
-    sort: sortKeys.closurePage(selectorKey(where.selector), number),
-  }));
-  const rows = await store.getMany<{ packed: string }>(keys.map(({ sort }) => ({ partition, sort })));
+  const keys = [...numbers].map((number) => {
+    const [partition, sort] = pageKey(where, number);
+    return { number, partition, sort };
+  });
+  const rows = await store.getMany<{ packed: string }>(keys.map(({ partition, sort }) => ({ partition, sort })));
   const bySort = new Map(rows.map((row) => [row.sort, row.value.packed]));
   const loaded = new Map<number, Page>();
   for (const { number, sort } of keys) {
@@ -121,16 +147,23 @@ async function loadPages(store: StateStore, where: Where, numbers: ReadonlySet<n
   return loaded;
 }
 
-function list(page: Page, folder: string, application: string, depth: 1 | 2): void {
-  page[folder] ??= Object.create(null) as Record<string, 1 | 2>;
-  (page[folder] as Record<string, 1 | 2>)[application] = depth;
+/** True where that changes anything. */
+function list(page: Page, { path, recursive }: FolderListing, application: string): boolean {
+  const applications = (page[path] ??= Object.create(null) as Record<string, 1 | 2>);
+  const depth = recursive ? 2 : 1;
+  if ((applications[application] ?? 0) >= depth) return false;
+  applications[application] = depth;
+  return true;
 }
 
-function take(page: Page, folder: string, application: string): void {
-  const applications = page[folder];
-  if (applications === undefined) return;
-  delete applications[application];
-  if (Object.keys(applications).length === 0) delete page[folder];
+/** True where that changes anything. */
+function take(page: Page, { path, direct }: FormerFolder, application: string): boolean {
+  const applications = page[path];
+  if (applications?.[application] === undefined) return false;
+  if (direct) applications[application] = 1;
+  else delete applications[application];
+  if (Object.keys(applications).length === 0) delete page[path];
+  return true;
 }
 
 function pageOf(folder: string): number {
@@ -140,6 +173,10 @@ function pageOf(folder: string): number {
 /** Folder names come from tenants: a page must not have a prototype to pollute (NT-170). */
 function nullPage(): Page {
   return Object.create(null) as Page;
+}
+
+function pack(page: Page): string {
+  return gzipSync(JSON.stringify(page)).toString('base64');
 }
 
 function unpack(packed: string): Page {

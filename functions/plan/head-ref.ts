@@ -1,23 +1,66 @@
 import { selectorKey } from './selector.ts';
 import { repositoryKey, sortKeys } from '#shared/state/keys.ts';
+import { updateRow } from '#shared/state/update.ts';
 import type { Row, StateStore } from '#shared/ports/state-store.ts';
 
-/**
- * What was last seen of one revision selector (`HEAD`, a branch…) of a repository: the row `HEADREF#selector`.
- * The row's revision is the ticket of the plan that claimed it.
- */
+/** What was last seen of one revision selector (`HEAD`, a branch…) of a repository: the row `HEADREF#selector`. */
 export interface HeadRef {
   selector: string;
-  /** Newest commit that a plan claimed. */
+  /** Newest commit that a plan claimed, and that plan's ticket. */
   commit: string;
-  /** Newest commit all of whose jobs are durable. */
+  ticket: number;
+  /** Newest commit all of whose jobs are durable, and the ticket of the plan that saw to it. */
   settled: string;
-  /** Commits claimed since `settled` by plans that have not settled: what they started must be looked at again. */
-  open: string[];
+  settledTicket: number;
+  /** Claims whose work may have to be looked at again. */
+  open: OpenClaim[];
   seenAt: string;
   /** Why the selector could not be read last time; the applications keep what they have. */
   error?: { code: string; message: string; since: string; failures: number };
 }
+
+/** A claim that is not known to be finished: its plan runs, or has died and its hint will be delivered again. */
+interface OpenClaim {
+  ticket: number;
+  commit: string;
+  /** ms since 1970. */
+  at: number;
+  /** Which hint: a second delivery of it knows its own earlier claims. */
+  hint: string;
+  /** Its plan has ended, but what it began is not settled yet. */
+  done?: true;
+}
+
+/** One selector of one repository. */
+export interface SelectorOf {
+  organisation: string;
+  repository: string;
+  selector: string;
+}
+
+/** The plan that claims; `now` in ms since 1970. */
+export interface Claimant {
+  ticket: number;
+  hint: string;
+  now: number;
+}
+
+/**
+ * What a claim decided. `claimed`: plan from these commits on ('' stands for the unknown: look at everything).
+ * `busy`: another plan is at this very commit right now. `superseded`: a later ticket has claimed.
+ * `seen` is the ticket that the row held afterwards: as long as it stays, nobody else has begun anything.
+ */
+export type Claim = { seen: number } & (
+  | { outcome: 'unmoved' | 'superseded' | 'first' | 'busy' }
+  | { outcome: 'claimed'; from: string[] }
+);
+
+/** So long another plan is trusted to be about to finish. */
+const busyMs = 15_000;
+/** Past this an unfinished claim is dead: its hint has been delivered again long ago, or lies with the dead letters. */
+const deadMs = 15 * 60_000;
+/** With more open claims than this, everything is looked at instead of each way by itself. */
+const mostOpen = 30;
 
 export async function readHeadRef(
   store: StateStore,
@@ -36,83 +79,131 @@ export async function listHeadRefs(
   return (await store.query<HeadRef>(repositoryKey(organisation, repository), { prefix: 'HEADREF#', limit: 500 })).rows;
 }
 
-/** What a claim decided: nothing moved, we plan from these commits on, or a later ticket has taken over. */
-export type Claim = { outcome: 'unmoved' | 'superseded' | 'first' } | { outcome: 'claimed'; from: string[] };
-
 /**
- * Claims a commit for the plan that holds `ticket`. The answer's `from` names every commit from which the way to ours
- * may hold work that nobody has finished: a later plan thereby sees what an earlier one began, even when the net
- * difference between the two ends is nothing (INV-05).
+ * Claims a commit for a plan. The answer's `from` names every commit from which the way to ours may hold work that
+ * nobody has finished: a later plan thereby sees what an earlier one began, even when the net difference between the
+ * two ends is nothing (INV-05).
  */
 export async function claimCommit(
   store: StateStore,
-  where: { organisation: string; repository: string; selector: string },
-  ticket: number,
+  where: SelectorOf,
+  claimant: Claimant,
   commit: string,
-  now: string,
 ): Promise<Claim> {
-  const partition = repositoryKey(where.organisation, where.repository);
-  const sort = sortKeys.headRef(selectorKey(where.selector));
-  for (;;) {
-    const row = await store.get<HeadRef>(partition, sort);
-    if (row === undefined) {
-      const first: HeadRef = { selector: where.selector, commit, settled: commit, open: [], seenAt: now };
-      if (await store.put({ partition, sort, revision: ticket, value: first }, { absent: true }))
-        return { outcome: 'first' };
-      continue;
-    }
-    if (row.revision >= ticket) return { outcome: 'superseded' };
-    const { commit: claimed, settled, open, error } = row.value;
-    if (claimed === commit && open.length === 0 && error === undefined) return { outcome: 'unmoved' };
-    const moved = claimed !== commit || open.length > 0;
-    const next: HeadRef = {
-      selector: where.selector,
-      commit,
-      settled,
-      open: moved ? [...new Set([...open, commit])].slice(-20) : [],
-      seenAt: now,
-    };
-    if (!(await store.put({ partition, sort, revision: ticket, value: next }, { revision: row.revision }))) continue;
-    return moved
-      ? { outcome: 'claimed', from: [...new Set([settled, ...open])].filter((from) => from !== commit) }
-      : { outcome: 'unmoved' };
-  }
+  let claim: Claim = { outcome: 'first', seen: claimant.ticket };
+  const { partition, sort } = keyOf(where);
+  await updateRow<HeadRef>(store, partition, sort, (value) => {
+    const decided = decide(value, where.selector, claimant, commit);
+    claim = decided.claim;
+    return decided.next;
+  });
+  return claim;
 }
 
-/** All jobs of this claim are durable. A later claim, if there is one, has taken our work into its own. */
+function decide(
+  value: HeadRef | undefined,
+  selector: string,
+  { ticket, hint, now }: Claimant,
+  commit: string,
+): { claim: Claim; next?: HeadRef } {
+  const seenAt = new Date(now).toISOString();
+  if (value === undefined) {
+    const next = { selector, commit, ticket, settled: commit, settledTicket: ticket, open: [], seenAt };
+    return { claim: { outcome: 'first', seen: ticket }, next };
+  }
+  const { error: _error, ...known } = value;
+  if (value.ticket >= ticket) return { claim: { outcome: 'superseded', seen: value.ticket } };
+  const unmoved = value.commit === commit;
+  if (unmoved && value.open.length === 0) {
+    const claim = { outcome: 'unmoved' as const, seen: value.ticket };
+    return value.error === undefined ? { claim } : { claim, next: { ...known, seenAt } };
+  }
+  const own = value.open.some((open) => open.hint === hint);
+  const others = value.open.filter((open) => open.commit === commit && open.done !== true && now - open.at < busyMs);
+  if (unmoved && !own && others.length > 0) return { claim: { outcome: 'busy', seen: value.ticket } };
+  const from = value.open.length >= mostOpen ? [''] : [value.settled, ...value.open.map((open) => open.commit)];
+  const next: HeadRef = {
+    ...known,
+    commit,
+    ticket,
+    open: [...value.open, { ticket, commit, at: now, hint }].slice(-mostOpen),
+    seenAt,
+  };
+  const ways = [...new Set(from)].filter((one) => one !== commit);
+  return { claim: { outcome: 'claimed', from: ways, seen: ticket }, next };
+}
+
+/**
+ * All jobs of this claim are durable and all that it read is written down. The newest claim's plan settles for those
+ * before it, but for plans that still run: what they have not written down yet is looked at again should they die.
+ */
 export async function settleCommit(
   store: StateStore,
-  where: { organisation: string; repository: string; selector: string },
-  ticket: number,
+  where: SelectorOf,
+  { ticket, hint, now }: Claimant,
   commit: string,
 ): Promise<void> {
-  const partition = repositoryKey(where.organisation, where.repository);
-  const sort = sortKeys.headRef(selectorKey(where.selector));
-  const row = await store.get<HeadRef>(partition, sort);
-  if (row === undefined || row.revision !== ticket) return;
-  await store.put(
-    { partition, sort, revision: ticket, value: { ...row.value, settled: commit, open: [] } },
-    { revision: ticket },
+  const { partition, sort } = keyOf(where);
+  await updateRow<HeadRef>(store, partition, sort, (value) => {
+    if (value === undefined) return undefined;
+    if (value.ticket === ticket) {
+      const open = value.open.filter(
+        (one) => one.ticket !== ticket && one.hint !== hint && one.done !== true && now - one.at < deadMs,
+      );
+      return { ...value, settled: commit, settledTicket: ticket, open };
+    }
+    // A later claim has taken our way into its own; once that is settled, ours is of no more interest.
+    const open = value.open.flatMap((one): OpenClaim[] => {
+      if (one.ticket !== ticket) return [one];
+      return value.settledTicket > ticket ? [] : [{ ...one, done: true }];
+    });
+    return { ...value, open };
+  });
+}
+
+/** The plan gave up: its claim keeps nobody waiting, but its way is looked at again. */
+export async function releaseClaim(store: StateStore, where: SelectorOf, ticket: number): Promise<void> {
+  const { partition, sort } = keyOf(where);
+  await updateRow<HeadRef>(store, partition, sort, (value) =>
+    value?.open.some((one) => one.ticket === ticket && one.done !== true)
+      ? { ...value, open: value.open.map((one) => (one.ticket === ticket ? { ...one, done: true } : one)) }
+      : undefined,
   );
 }
 
 /** Remembers why a selector could not be read. Returns how many times in a row that has happened. */
 export async function recordTrouble(
   store: StateStore,
-  where: { organisation: string; repository: string; selector: string },
+  where: SelectorOf,
   trouble: { code: string; message: string },
   now: string,
 ): Promise<number> {
-  const partition = repositoryKey(where.organisation, where.repository);
-  const sort = sortKeys.headRef(selectorKey(where.selector));
-  const row = await store.get<HeadRef>(partition, sort);
-  const value: HeadRef = row?.value ?? { selector: where.selector, commit: '', settled: '', open: [], seenAt: now };
-  const failures = (value.error?.failures ?? 0) + 1;
-  const error = { ...trouble, since: value.error?.since ?? now, failures };
-  // The claim's ticket stays as it is: nothing was claimed.
-  await store.put(
-    { partition, sort, revision: row?.revision ?? 0, value: { ...value, error } },
-    row === undefined ? { absent: true } : { revision: row.revision },
-  );
-  return failures;
+  const { partition, sort } = keyOf(where);
+  const row = await updateRow<HeadRef>(store, partition, sort, (value) => {
+    const known: HeadRef = value ?? {
+      selector: where.selector,
+      commit: '',
+      ticket: 0,
+      settled: '',
+      settledTicket: 0,
+      open: [],
+      seenAt: now,
+    };
+    const failures = (known.error?.failures ?? 0) + 1;
+    return { ...known, error: { ...trouble, since: known.error?.since ?? now, failures } };
+  });
+  return row?.value.error?.failures ?? 1;
+}
+
+/** Forgets a selector that nobody reads from and that cannot be read any more. */
+export async function forgetHeadRef(store: StateStore, where: SelectorOf): Promise<void> {
+  const { partition, sort } = keyOf(where);
+  await store.remove(partition, sort);
+}
+
+function keyOf(where: SelectorOf): { partition: string; sort: string } {
+  return {
+    partition: repositoryKey(where.organisation, where.repository),
+    sort: sortKeys.headRef(selectorKey(where.selector)),
+  };
 }

@@ -4,12 +4,15 @@ import { digestOf } from '#shared/domain/digest.ts';
 import { policyVersion } from '#shared/domain/fence.ts';
 import { canonicalJson } from '#shared/domain/json.ts';
 import { inParallel } from '#shared/domain/parallel.ts';
+import { isAnyLearned } from '#shared/domain/scope.ts';
+import type { ApplicationStatus } from '#shared/domain/status.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
 import type { RenderJob } from '#shared/messages/render-job.ts';
 import type { GitTree } from '#shared/ports/git-source.ts';
 import type { ClosureRow } from '#shared/state/declare-application.ts';
-import type { Head } from '#shared/state/heads.ts';
+import { confirmHead, readHead, takeTicket, type Head } from '#shared/state/heads.ts';
 import { applicationKey, clusterKey, inputsKey, sortKeys } from '#shared/state/keys.ts';
+import { isSourceFailure } from '#shared/state/status.ts';
 import { packBundles } from '#shared/state/bundle-codec.ts';
 import { bundleOf, findClosures, inputDigestOf } from './closure/find-closure.ts';
 import {
@@ -31,33 +34,40 @@ import { recordClosures } from './record-closures.ts';
 /** How many applications are walked and sent at once: their blobs come in one request. */
 const batchSize = 100;
 
+/** What a plan did, and what is left to do. */
+export interface Outcome {
+  renders: number;
+  reused: number;
+  unchanged: number;
+  failed: number;
+  /** Applications that read from other folders than before. */
+  relisted: string[];
+  /** Applications of which a source in another repository could not be read just now. */
+  unread: string[];
+}
+
 /**
  * For each candidate: find its closure, take its digest, and ask for a render if the digest is new. A candidate whose
  * inputs are as they were costs one write, which keeps slower, older jobs from publishing over it (INV-05).
  */
-export async function planApplications(
-  deps: PlanDeps,
-  request: PlanRequest,
-): Promise<{ renders: number; reused: number; unchanged: number; failed: number }> {
-  const counts = { renders: 0, reused: 0, unchanged: 0, failed: 0 };
+export async function planApplications(deps: PlanDeps, request: PlanRequest): Promise<Outcome> {
+  const counts: Outcome = { renders: 0, reused: 0, unchanged: 0, failed: 0, relisted: [], unread: [] };
   const context = createContext(deps, request);
   for (let start = 0; start < request.candidates.length; start += batchSize) {
     const batch = await loadCandidates(context, request.candidates.slice(start, start + batchSize));
     await walk(context, batch);
     const changed: Planned[] = [];
     await inParallel(batch, 16, async (planned) => {
-      if (planned.failure === undefined && planned.head?.value.inputDigest === planned.inputDigest) {
-        if (await raiseFence(context, planned)) {
-          counts.unchanged += 1;
-          await sayUnchanged(context, planned);
-          return;
-        }
+      if ((await isUnchanged(context, planned)) && (await raiseFence(context, planned))) {
+        counts.unchanged += 1;
+        await sayUnchanged(context, planned);
+        return;
       }
       changed.push(planned);
     });
     for (const planned of changed) context.changing.add(planned.application.id);
     await sendJobs(context, changed, counts);
-    await recordClosures(context, batch);
+    counts.relisted.push(...(await recordClosures(context, batch)));
   }
   return counts;
 }
@@ -102,7 +112,8 @@ async function walk(context: Context, batch: Planned[]): Promise<void> {
         planned.trees[index] = tree;
         wanted.push({ planned, source, index, tree });
       } catch (error) {
-        planned.failure = asFailure(error);
+        // Another repository's trouble is this application's alone (INV-39).
+        planned.failure ??= asFailure(error);
       }
     }
   });
@@ -118,12 +129,13 @@ async function walk(context: Context, batch: Planned[]): Promise<void> {
     for (const [position, outcome] of found.entries()) {
       const item = items[position];
       if (item === undefined) continue;
+      if (outcome instanceof HawserError && outcome.retry === 'later' && tree === context.request.at.tree)
+        throw outcome;
       if (outcome instanceof HawserError) item.planned.failure ??= outcome;
       else item.planned.closures[item.index] = outcome;
     }
   }
   await inParallel(batch, 16, async (planned) => {
-    if (planned.failure?.retry === 'later') throw planned.failure;
     if (planned.failure === undefined) await digest(context, planned);
   });
 }
@@ -150,30 +162,43 @@ async function digest(context: Context, planned: Planned): Promise<void> {
   ]);
 }
 
-/** Moves the fence of an unchanged application to our ticket; false when somebody published meanwhile, so that it must be rendered. */
-async function raiseFence(context: Context, planned: Planned): Promise<boolean> {
-  const { head } = planned;
-  if (head === undefined) return false;
-  if (head.revision >= context.request.ticket) return true;
-  const raised = { ...head, revision: context.request.ticket };
-  return context.deps.store.put(raised, { revision: head.revision });
+/** The head holds what these inputs give, bound as it would be bound now. */
+async function isUnchanged(context: Context, { failure, head, inputDigest, application }: Planned): Promise<boolean> {
+  if (failure !== undefined || head?.value.inputDigest !== inputDigest) return false;
+  if (head.value.guessed === undefined) return true;
+  return !isAnyLearned(head.value.guessed, (await clusterOf(context, application.cluster))?.capabilities);
+}
+
+/**
+ * Moves the fence of an unchanged application to our ticket; false when it is another head by now, so that the publisher
+ * must look. Where a later ticket has decided already, there is nothing to do: it has read what we have read, or newer.
+ */
+async function raiseFence(context: Context, { head, application }: Planned): Promise<boolean> {
+  const { deps, request } = context;
+  for (let known = head; known !== undefined;) {
+    if (known.value.decided >= request.ticket) return true;
+    // A request that came meanwhile has a later ticket, and took the content over as it was: the fence must rise above it.
+    const overtaken = known.revision >= request.ticket;
+    const fence = overtaken ? await takeTicket(deps.store, request.organisation) : request.ticket;
+    if (await confirmHead(deps.store, known, request.ticket, fence)) return true;
+    const content = known.value.contentOf;
+    known = await readHead(deps.store, request.organisation, application.cluster, application.id);
+    if (known?.value.contentOf !== content) return false;
+  }
+  return false;
 }
 
 /** An application that complains of its source, although that is as published, is told so: it costs nothing where all is well. */
 async function sayUnchanged(context: Context, planned: Planned): Promise<void> {
   const { deps, request } = context;
   const partition = applicationKey(request.organisation, planned.application.id);
-  const status = await deps.store.get<{ sourceConditions: unknown[] }>(partition, sortKeys.status);
-  if ((status?.value.sourceConditions.length ?? 0) === 0) return;
+  const status = await deps.store.get<Pick<ApplicationStatus, 'sourceConditions'>>(partition, sortKeys.status);
+  if (status?.value.sourceConditions.some(isSourceFailure) !== true) return;
   const job: PublishJob = { ...(await jobBase(context, planned)), result: { status: 'unchanged' } };
   await deps.publishJobs.send([JSON.stringify(job)], { group: request.organisation });
 }
 
-async function sendJobs(
-  context: Context,
-  changed: Planned[],
-  counts: { renders: number; reused: number; failed: number },
-): Promise<void> {
+async function sendJobs(context: Context, changed: Planned[], counts: Outcome): Promise<void> {
   const { deps, request } = context;
   const outputs = await deps.store.getMany<{ output: string; warnings: string[] }>(
     changed
@@ -184,11 +209,12 @@ async function sendJobs(
   const toRender = changed.filter(
     (planned) => planned.failure === undefined && !outputOf.has(sortKeys.output(planned.renderDigest)),
   );
-  await fetchBlobs(toRender);
+  await fetchBlobs(context, toRender);
   await inParallel(changed, 16, async (planned) => {
     const base = await jobBase(context, planned);
     if (planned.failure) {
       counts.failed += 1;
+      if (planned.failure.retry === 'later') counts.unread.push(planned.application.id);
       const result = { status: 'failed' as const, code: planned.failure.code, message: explain(planned.failure) };
       await deps.publishJobs.send([JSON.stringify({ ...base, result } satisfies PublishJob)], {
         group: request.organisation,
@@ -216,17 +242,25 @@ async function sendJobs(
 }
 
 /** All blobs of a batch in one request per tree; `bundleOf` then finds them at hand. */
-async function fetchBlobs(planned: Planned[]): Promise<void> {
-  const wanted = new Map<GitTree, Set<string>>();
-  for (const { closures, trees } of planned) {
-    for (const [index, closure] of closures.entries()) {
-      const tree = trees[index] as GitTree;
-      const oids = wanted.get(tree) ?? new Set();
-      for (const file of closure.files) oids.add(file.oid);
-      wanted.set(tree, oids);
+async function fetchBlobs(context: Context, batch: Planned[]): Promise<void> {
+  const wanted = new Map<GitTree, { oids: Set<string>; readers: Planned[] }>();
+  for (const planned of batch) {
+    for (const [index, closure] of planned.closures.entries()) {
+      const tree = planned.trees[index] as GitTree;
+      const entry = wanted.get(tree) ?? { oids: new Set(), readers: [] };
+      for (const file of closure.files) entry.oids.add(file.oid);
+      entry.readers.push(planned);
+      wanted.set(tree, entry);
     }
   }
-  for (const [tree, oids] of wanted) await tree.blobs([...oids]);
+  for (const [tree, { oids, readers }] of wanted) {
+    try {
+      await tree.blobs([...oids]);
+    } catch (error) {
+      if (tree === context.request.at.tree) throw error;
+      for (const planned of readers) planned.failure ??= asFailure(error);
+    }
+  }
 }
 
 async function jobBase(context: Context, planned: Planned) {

@@ -43,9 +43,8 @@ export function createRenderHandler(
 
 async function renderJob(deps: RenderDeps, job: RenderJob, signal: AbortSignal): Promise<PublishJob['result']> {
   const packed = await deps.chunks.read(job.organisation, job.bundle);
-  // Bundles are kept for an hour; a job that is older than its bundle is planned again by the next poll.
-  if (packed === undefined)
-    throw new HawserError('source-invalid', `the input bundle of application ${job.application} is gone`);
+  // Bundles are kept for an hour; the publisher has an application planned again whose job is older than that.
+  if (packed === undefined) return { status: 'failed', code: 'input-gone', message: 'the input bundle is gone' };
   try {
     const { objects, warnings } = await renderAll(deps.renderer, unpackBundles(packed), signal);
     const output = await deps.chunks.write(job.organisation, Buffer.from(objects.join('\n')));

@@ -17,7 +17,10 @@ import { eachRow } from './update.ts';
 export interface ClosureRow {
   /** Revision of the SPEC row that was planned. */
   specRevision: number;
-  inputDigest: string;
+  /** Of the plan that wrote it. */
+  ticket: number;
+  /** The index may not hold all of `listed` yet. */
+  pending?: true;
   /** Where it is listed in the index, so that it can be taken out there. */
   listed: { repository: string; selector: string; folders: { path: string; recursive: boolean }[] }[];
 }

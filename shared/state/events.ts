@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { sha256 } from '../domain/digest.ts';
+import { canonicalJson } from '../domain/json.ts';
 import type { ApplicationEvent } from '../domain/status.ts';
 import type { StateStore } from '../ports/state-store.ts';
 import { applicationKey, organisationKey, sortKeys } from './keys.ts';
@@ -6,7 +7,7 @@ import { applicationKey, organisationKey, sortKeys } from './keys.ts';
 /** Events are kept this long. */
 const retentionSeconds = 30 * 24 * 3600;
 
-/** Appends to an application's log and the organisation's (INV-44). The id keeps events of one millisecond apart. */
+/** Appends to an application's log and the organisation's (INV-44). The same event written again stays one event (INV-04). */
 export async function writeEvents(
   store: StateStore,
   organisation: string,
@@ -16,7 +17,7 @@ export async function writeEvents(
   if (events.length === 0) return;
   await store.putMany(
     events.flatMap((event) => {
-      const id = randomBytes(6).toString('hex');
+      const id = sha256(`${application} ${canonicalJson(event)}`).slice(0, 12);
       const expiresAt = Math.floor(Date.parse(event.at) / 1000) + retentionSeconds;
       return [
         {

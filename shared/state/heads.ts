@@ -8,17 +8,35 @@ import { eachRow } from './update.ts';
 
 /**
  * The head of an application: the row `APP#…` of its cluster. The row's revision is the fence: the newest ticket that
- * decided about it. It is the snapshot's generation, or higher where a later job found that nothing had changed.
+ * decided about it. It is the snapshot's generation, or higher where a later plan found that nothing had changed.
  */
-export interface Head {
+export interface Head extends Decision {
   application: string;
   generation: number;
   inputDigest: string;
   root: SignedRoot;
 }
 
+/** What the service remembers about how a head came about; agents have no use for it. */
+export interface Decision {
+  /** Generation that published this content first; a request (sync, suspend) takes it over as it is. */
+  contentOf: number;
+  /** Newest ticket that decided what the content is: of a plan or a rollback. Requests decide nothing about it. */
+  decided: number;
+  /** Ticket of the request that made this generation; absent where a plan did. */
+  request?: number;
+  /** Tickets of people's requests that have become generations: a second delivery finds itself here. Newest last. */
+  served: number[];
+  /** Digest of the chunk that holds the objects which the service registers instead of sending them (app of apps). */
+  declared?: string;
+  /** Kinds (`group/Kind`) of which nobody knew whether they live in namespaces. */
+  guessed?: string[];
+}
+
+/** What happened in a cluster at one version: an application's head moved, or its agent is to say everything again. */
 interface Change {
-  application: string;
+  application?: string;
+  resend?: true;
   at: number;
 }
 
@@ -36,52 +54,95 @@ export async function readHead(
   cluster: string,
   application: string,
 ): Promise<Row<Head> | undefined> {
-  return store.get<Head>(clusterKey(organisation, cluster), sortKeys.assignment(application));
+  const { partition, sort } = headKey(organisation, cluster, application);
+  return store.get<Head>(partition, sort);
+}
+
+/** What moving a head needs. */
+export interface HeadDeps {
+  store: StateStore;
+  signer: Signer;
+  bell: Bell;
+  clock: Clock;
 }
 
 /**
- * Signs a root and moves the head to it, if no later ticket has decided about the application (INV-05, INV-06).
- * All chunks must be durable before (INV-10). Returns false when superseded, which is success, not an error (FT-41).
- * With `expected` the head must still be exactly that row: for roots whose content was taken from it.
+ * Signs a root and moves the head to it, if the head still is the row `expected` (undefined: there is none) that the
+ * caller decided upon (INV-05, INV-06). All chunks must be durable before (INV-10). False when it is another by now.
  */
 export async function moveHead(
-  deps: { store: StateStore; signer: Signer; bell: Bell; clock: Clock },
+  deps: HeadDeps,
   root: SnapshotRoot,
-  options: { expected?: Row<Head> | undefined } = {},
+  decision: Decision,
+  expected: Row<Head> | undefined,
 ): Promise<boolean> {
   const text = JSON.stringify(root);
   const { signature, certificate } = await deps.signer.sign(root.organisation, text);
-  const partition = clusterKey(root.organisation, root.cluster);
-  const sort = sortKeys.assignment(root.application);
+  const { organisation, cluster, application, generation, inputDigest } = root;
   const value: Head = {
-    application: root.application,
-    generation: root.generation,
-    inputDigest: root.inputDigest,
+    application,
+    generation,
+    inputDigest,
+    ...decision,
     root: { root: text, signature, certificate },
   };
-  const condition =
-    options.expected === undefined ? { revisionBelow: root.generation } : { revision: options.expected.revision };
-  const moved = await deps.store.put({ partition, sort, revision: root.generation, value }, condition);
-  if (!moved) {
-    // A retry after a write whose answer was lost finds its own generation: that is success, and the change still has to be announced.
-    const row = await deps.store.get<Head>(partition, sort);
-    if (row?.value.generation !== root.generation) return false;
-  }
-  await announce(deps, root.organisation, root.cluster, root.application);
+  const row = { ...headKey(organisation, cluster, application), revision: generation, value };
+  const condition = expected === undefined ? ({ absent: true } as const) : { revision: expected.revision };
+  if (!(await deps.store.put(row, condition))) return false;
+  await announce(deps, organisation, cluster, { application });
   return true;
+}
+
+/** What a request takes over from the head that it repeats. */
+export function decisionOf({ contentOf, decided, served, declared, guessed }: Head): Decision {
+  return {
+    contentOf,
+    decided,
+    served,
+    ...(declared === undefined ? {} : { declared }),
+    ...(guessed === undefined ? {} : { guessed }),
+  };
+}
+
+/** Says again that a head moved: whoever moved it may have died before it could. */
+export async function announceHead(deps: HeadDeps, root: SnapshotRoot): Promise<void> {
+  await announce(deps, root.organisation, root.cluster, { application: root.application });
+}
+
+/**
+ * A plan or a publisher with this ticket finds the head as it should be; false when it is another by now.
+ * The fence must rise: to the ticket itself, or to a later one where a request's has passed it.
+ */
+export async function confirmHead(
+  store: StateStore,
+  head: Row<Head>,
+  ticket: number,
+  fence: number = ticket,
+): Promise<boolean> {
+  const value: Head = { ...head.value, decided: ticket };
+  return store.put({ ...head, revision: fence, value }, { revision: head.revision });
+}
+
+/** Asks a cluster's agent to report everything again: durable, and seen with the next poll (INV-32). */
+export async function askForAll(
+  deps: Pick<HeadDeps, 'store' | 'bell' | 'clock'>,
+  organisation: string,
+  cluster: string,
+): Promise<void> {
+  await announce(deps, organisation, cluster, { resend: true });
 }
 
 /** Raises the cluster's HEAD, writes the change, wakes the agent: in this order. */
 async function announce(
-  deps: { store: StateStore; bell: Bell; clock: Clock },
+  deps: Pick<HeadDeps, 'store' | 'bell' | 'clock'>,
   organisation: string,
   cluster: string,
-  application: string,
+  what: Omit<Change, 'at'>,
 ): Promise<void> {
   const partition = clusterKey(organisation, cluster);
   const version = await deps.store.increment(partition, sortKeys.head);
   const now = deps.clock.now();
-  const change: Change = { application, at: now };
+  const change: Change = { ...what, at: now };
   await deps.store.put({
     partition,
     sort: sortKeys.change(version),
@@ -107,7 +168,18 @@ export async function readVersion(store: StateStore, organisation: string, clust
 }
 
 /** How long a version without its change row may stay a hole before its publisher counts as dead. */
-const holePatienceMs = 2000;
+export const holePatienceMs = 2000;
+
+/** What an agent that knows a cluster up to some version has to take in. */
+export interface Changes {
+  version: number;
+  scope: 'all' | 'changes';
+  heads: Head[];
+  /** The agent is to report everything again. */
+  resend: boolean;
+  /** There is more, which a publisher is just writing: look again soon. */
+  unfinished: boolean;
+}
 
 /**
  * What changed in a cluster after version `after`: the heads, and the version they bring the reader to.
@@ -119,10 +191,13 @@ export async function readChanges(
   organisation: string,
   cluster: string,
   after: number,
-): Promise<{ version: number; scope: 'all' | 'changes'; heads: Head[] }> {
+): Promise<Changes> {
   const version = await readVersion(deps.store, organisation, cluster);
-  if (after === 0 || after > version) return readAll(deps.store, organisation, cluster, version);
-  if (after === version) return { version, scope: 'changes', heads: [] };
+  // A reader from the future: the store went back in time, and what was reported since is lost with it (FT-49).
+  const everything = (resend: boolean) => readAll(deps.store, organisation, cluster, version, resend);
+  if (after === 0 || after > version) return everything(after > version);
+  const nothing: Changes = { version: after, scope: 'changes', heads: [], resend: false, unfinished: false };
+  if (after === version) return nothing;
   const partition = clusterKey(organisation, cluster);
   const { rows } = await deps.store.query<Change>(partition, {
     prefix: 'CHANGE#',
@@ -130,29 +205,41 @@ export async function readChanges(
     limit: 1000,
   });
   const applications = new Set<string>();
+  let resend = false;
   let reached = after;
   for (const row of rows) {
     if (row.revision !== reached + 1) break;
     reached = row.revision;
-    applications.add(row.value.application);
+    if (row.value.application !== undefined) applications.add(row.value.application);
+    resend ||= row.value.resend === true;
   }
   if (reached === after) {
     const following = rows[0];
-    const holeIsOld = following !== undefined && deps.clock.now() - following.value.at > holePatienceMs;
-    if (holeIsOld || (following === undefined && version - after > 1))
-      return readAll(deps.store, organisation, cluster, version);
-    return { version: after, scope: 'changes', heads: [] };
+    const isOld = following !== undefined && deps.clock.now() - following.value.at > holePatienceMs;
+    // The hole may have held the wish to hear everything again.
+    return isOld ? everything(true) : { ...nothing, unfinished: true };
   }
   const found = await deps.store.getMany<Head>(
-    [...applications].map((application) => ({ partition, sort: sortKeys.assignment(application) })),
+    [...applications].map((application) => headKey(organisation, cluster, application)),
   );
-  return { version: reached, scope: 'changes', heads: found.map((row) => row.value) };
+  const heads = found.map((row) => row.value);
+  return { version: reached, scope: 'changes', heads, resend, unfinished: reached < version };
 }
 
-async function readAll(store: StateStore, organisation: string, cluster: string, version: number) {
+async function readAll(
+  store: StateStore,
+  organisation: string,
+  cluster: string,
+  version: number,
+  resend: boolean,
+): Promise<Changes> {
   const heads: Head[] = [];
   for await (const row of eachRow<Head>(store, clusterKey(organisation, cluster), 'APP#')) heads.push(row.value);
-  return { version, scope: 'all' as const, heads };
+  return { version, scope: 'all', heads, resend, unfinished: false };
+}
+
+function headKey(organisation: string, cluster: string, application: string): { partition: string; sort: string } {
+  return { partition: clusterKey(organisation, cluster), sort: sortKeys.assignment(application) };
 }
 
 /** The root inside a head, parsed: the service wrote it, so it is trusted here. */

@@ -135,14 +135,15 @@ export function summarise(application: Application, status: StoredStatus, now: s
  * OutOfSync; trouble with the source is Unknown, as in Argo CD (argo-cd.md §2.5).
  */
 export function syncStatusOf(application: Application, status: StoredStatus): 'Synced' | 'OutOfSync' | 'Unknown' {
-  if (application.invalid !== undefined || status.sourceConditions.some((condition) => isError(condition)))
+  if (application.invalid !== undefined || status.sourceConditions.some((condition) => isSourceFailure(condition)))
     return 'Unknown';
   if (status.desired === undefined) return 'Unknown';
   if (status.sync.generation !== undefined && status.sync.generation < status.desired.generation) return 'OutOfSync';
   return status.sync.status;
 }
 
-function isError(condition: Condition): boolean {
+/** True for trouble of the source or the declaration, which the next plan that finds all well takes away. */
+export function isSourceFailure(condition: Pick<Condition, 'type'>): boolean {
   return (
     condition.type === 'ComparisonError' || condition.type === 'InvalidSpecError' || condition.type === 'UnknownError'
   );

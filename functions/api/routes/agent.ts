@@ -4,8 +4,8 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import type { HubUpdate } from '#shared/ports/hub.ts';
 import { AgentReport, type ReceivedReport } from '#shared/messages/agent-report.ts';
-import { Answer } from '#shared/messages/cluster-command.ts';
-import { readChanges } from '#shared/state/heads.ts';
+import { Answer, type ClusterCommand } from '#shared/messages/cluster-command.ts';
+import { holePatienceMs, readChanges } from '#shared/state/heads.ts';
 import { isoNow, requireAgent, type ApiContext, type ApiDeps, type ApiEnv } from '../context.ts';
 import { checked } from '../openapi.ts';
 import { keepAnswer } from '../questions.ts';
@@ -61,7 +61,8 @@ async function poll(deps: ApiDeps, c: ApiContext, query: { after: number; wait: 
       AbortSignal.any([c.req.raw.signal, ended.signal]),
     );
     const changes = await readChanges(deps, organisation, cluster, query.after);
-    const commands = deps.mailbox.take(organisation, cluster);
+    const resend: ClusterCommand[] = changes.resend ? [{ type: 'resend' }] : [];
+    const commands = [...resend, ...deps.mailbox.take(organisation, cluster)];
     const nothing = changes.version === query.after && changes.scope === 'changes' && commands.length === 0;
     if (!nothing || left <= 0 || c.req.raw.signal.aborted) {
       ended.abort();
@@ -72,6 +73,9 @@ async function poll(deps: ApiDeps, c: ApiContext, query: { after: number; wait: 
         commands,
       };
     }
+    // A publisher between its two writes rings when it is done; one that has died does not.
+    const look = changes.unfinished ? setTimeout(() => ended.abort(), holePatienceMs + 100) : undefined;
     await rung;
+    clearTimeout(look);
   }
 }

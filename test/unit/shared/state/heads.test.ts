@@ -5,7 +5,16 @@ import { createBell } from '#shared/adapters/embedded/memory-bell.ts';
 import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import type { Signer } from '#shared/ports/signer.ts';
-import { moveHead, readChanges, readHead, takeTicket } from '#shared/state/heads.ts';
+import {
+  announceHead,
+  askForAll,
+  confirmHead,
+  moveHead,
+  readChanges,
+  readHead,
+  takeTicket,
+  type Decision,
+} from '#shared/state/heads.ts';
 import { clusterKey, sortKeys } from '#shared/state/keys.ts';
 import { openMemoryStore } from '#test/kit/store.ts';
 
@@ -40,7 +49,16 @@ function root(application: string, generation: number, inputDigest = 'd'): Snaps
   };
 }
 
-const move = (one: SnapshotRoot) => moveHead({ store, signer, bell: createBell(), clock }, one);
+/** Moves the head as a publisher does: only forward, and only where it is as it was read. */
+async function move(one: SnapshotRoot): Promise<boolean> {
+  const head = await readHead(store, 'o', 'c', one.application);
+  if (head !== undefined && head.revision >= one.generation) return false;
+  return moveHead({ store, signer, bell: createBell(), clock }, one, decisionAt(one.generation), head);
+}
+
+function decisionAt(generation: number): Decision {
+  return { contentOf: generation, decided: generation, served: [] };
+}
 
 describe('the head of an application', () => {
   it('only moves forward (INV-06)', async () => {
@@ -51,11 +69,30 @@ describe('the head of an application', () => {
     expect((await readHead(store, 'o', 'c', 'a'))?.value).toMatchObject({ generation: 8, inputDigest: 'newer' });
   });
 
-  it('counts its own earlier write as success when the answer was lost, and announces it again (FT-41)', async () => {
+  it('moves only from where its publisher saw it', async () => {
     await move(root('a', 7));
+    const seen = await readHead(store, 'o', 'c', 'a');
+    await move(root('a', 8));
 
-    expect(await move(root('a', 7))).toBe(true);
+    const late = moveHead({ store, signer, bell: createBell(), clock }, root('a', 9), decisionAt(9), seen);
+    expect(await late).toBe(false);
+    expect((await readHead(store, 'o', 'c', 'a'))?.value).toMatchObject({ generation: 8 });
+  });
+
+  it('is announced again when nobody knows whether it was (FT-41)', async () => {
+    await move(root('a', 7));
+    await announceHead({ store, signer, bell: createBell(), clock }, root('a', 7));
+
     expect((await readChanges({ store, clock }, 'o', 'c', 1)).heads.map((head) => head.application)).toEqual(['a']);
+  });
+
+  it('keeps its generation when a plan finds it as it should be, and raises the fence', async () => {
+    await move(root('a', 7));
+    const head = await readHead(store, 'o', 'c', 'a');
+    expect(head && (await confirmHead(store, head, 9))).toBe(true);
+
+    expect(await readHead(store, 'o', 'c', 'a')).toMatchObject({ revision: 9, value: { generation: 7, decided: 9 } });
+    expect(await move(root('a', 8))).toBe(false);
   });
 
   it('gives out tickets once each, under any concurrency (INV-05)', async () => {
@@ -91,7 +128,12 @@ describe('what changed in a cluster', () => {
     await move(root('b', 3));
 
     expect(await readChanges({ store, clock }, 'o', 'c', 1)).toMatchObject({ scope: 'changes', version: 1, heads: [] });
-    await store.put({ partition: clusterKey('o', 'c'), sort: sortKeys.change(version), revision: version, value: { application: 'a', at: 0 } });
+    await store.put({
+      partition: clusterKey('o', 'c'),
+      sort: sortKeys.change(version),
+      revision: version,
+      value: { application: 'a', at: 0 },
+    });
     expect(await readChanges({ store, clock }, 'o', 'c', 1)).toMatchObject({ scope: 'changes', version: 3 });
   });
 
@@ -102,6 +144,27 @@ describe('what changed in a cluster', () => {
     const later = { ...clock, now: () => Date.now() + 60_000 };
 
     expect(await readChanges({ store, clock: later }, 'o', 'c', 1)).toMatchObject({ scope: 'all', version: 3 });
+  });
+
+  it('waits for a publisher that has only counted up, rather than reading everything', async () => {
+    await move(root('a', 1));
+    await store.increment(clusterKey('o', 'c'), sortKeys.head);
+    await store.increment(clusterKey('o', 'c'), sortKeys.head);
+
+    expect(await readChanges({ store, clock }, 'o', 'c', 1)).toMatchObject({
+      scope: 'changes',
+      version: 1,
+      unfinished: true,
+    });
+  });
+
+  it('tells the agent to report everything again until it has taken that in (INV-32)', async () => {
+    await move(root('a', 1));
+    await askForAll({ store, bell: createBell(), clock }, 'o', 'c');
+
+    expect(await readChanges({ store, clock }, 'o', 'c', 1)).toMatchObject({ version: 2, resend: true, heads: [] });
+    expect(await readChanges({ store, clock }, 'o', 'c', 1)).toMatchObject({ version: 2, resend: true, heads: [] });
+    expect(await readChanges({ store, clock }, 'o', 'c', 2)).toMatchObject({ version: 2, resend: false });
   });
 
   it('is everything for a reader from the future: the store went back in time (FT-49)', async () => {

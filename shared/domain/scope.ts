@@ -1,5 +1,5 @@
-import type { ClusterCapabilities } from '#shared/domain/cluster.ts';
-import type { ObjectId } from '#shared/domain/kube-object.ts';
+import type { ClusterCapabilities } from './cluster.ts';
+import type { ObjectId } from './kube-object.ts';
 
 /** Cluster-scoped kinds of Kubernetes itself, for clusters whose agent has not reported yet. */
 const clusterScoped = new Set([
@@ -31,7 +31,7 @@ const builtInGroups = /^$|^apps$|^batch$|^autoscaling$|^policy$|\.k8s\.io$/;
 
 /** Whether a kind lives in namespaces; undefined when nobody knows. The cluster's word comes first. */
 export function isNamespaced(
-  id: ObjectId,
+  id: Pick<ObjectId, 'group' | 'kind'>,
   capabilities: ClusterCapabilities | undefined,
   definedHere: ReadonlyMap<string, boolean>,
 ): boolean | undefined {
@@ -42,4 +42,15 @@ export function isNamespaced(
   if (defined !== undefined) return defined;
   if (clusterScoped.has(kind)) return false;
   return builtInGroups.test(id.group) ? true : undefined;
+}
+
+/** True where a cluster by now says of a kind (`group/Kind`) what had to be guessed. */
+export function isAnyLearned(
+  guessed: readonly string[] | undefined,
+  capabilities: ClusterCapabilities | undefined,
+): boolean {
+  return (guessed ?? []).some((text) => {
+    const [group = '', kind = ''] = text.split('/');
+    return isNamespaced({ group, kind }, capabilities, new Map()) !== undefined;
+  });
 }
