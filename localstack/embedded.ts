@@ -1,6 +1,6 @@
 import { HawserError, messageOf } from '#shared/errors.ts';
 import { parseStartOptions, usage, type StartOptions } from './options.ts';
-import { startProduct, type Product } from './product.ts';
+import type { Product } from './product.ts';
 import { createTerminal } from './terminal.ts';
 
 /** `npm start`: everything on this machine, in one process plus agents and sandbox. Ends with Ctrl-C. */
@@ -36,6 +36,8 @@ async function main(): Promise<void> {
   process.on('SIGTERM', stop);
   process.on('SIGHUP', stop);
   try {
+    // Loaded only now: a wrong option is answered at once.
+    const { startProduct } = await import('./product.ts');
     product = await startProduct(options, terminal, stopping.signal);
   } catch (error) {
     terminal.failed();

@@ -35,9 +35,12 @@ export function writeRunFile(dataDir: string, run: RunFile): void {
   writePrivate(join(dataDir, 'run.json'), run);
 }
 
-/** Gone as soon as nothing runs any more: a stale file would send people to a dead address. */
+/** Gone as soon as nothing runs any more: a stale file would send people to a dead address. Another service's file stays. */
 export function removeRunFile(dataDir: string): void {
-  rmSync(join(dataDir, 'run.json'), { force: true });
+  const file = join(dataDir, 'run.json');
+  if (!existsSync(file)) return;
+  const { pid } = JSON.parse(readFileSync(file, 'utf8')) as RunFile;
+  if (pid === process.pid) rmSync(file, { force: true });
 }
 
 function writePrivate(file: string, value: unknown): void {
