@@ -120,7 +120,7 @@ function compareValue(walk: Walk, name: string, ours: Json | undefined, theirs: 
 }
 
 function compareObject(walk: Walk, name: string, ours: JsonObject, theirs: JsonObject): void {
-  const open = isOpenMap(name);
+  const open = isOpenMap(name, ours);
   for (const field of Object.keys(ours)) {
     if (walk.found.length >= walk.limit) return;
     const mine = ours[field];
@@ -174,7 +174,7 @@ function compareScalar(walk: Walk, name: string, ours: Json, theirs: Json): void
   }
   if (walk.mode === 'owned') {
     if (isSameQuantity(walk, ours, theirs)) return;
-    if (walk.builtIn && isLeftToServer(name, ours)) return;
+    if (walk.builtIn && isLeftToServer(name, ours, theirs)) return;
   }
   note(walk, ours, theirs);
 }

@@ -1,4 +1,4 @@
-import type { Json } from './json.ts';
+import type { Json, JsonObject } from './json.ts';
 
 /**
  * What the API server makes of written fields of its built-in kinds: zero values that it drops, values that it allocates,
@@ -50,8 +50,9 @@ const openMaps = new Set([
   'capacity',
 ]);
 
-/** Objects whose member names are the users', not fields of a schema. */
-export function isOpenMap(name: string): boolean {
+/** Objects whose member names are the users', not fields of a schema. The selectors of some kinds are one, of others not. */
+export function isOpenMap(name: string, members: JsonObject): boolean {
+  if (name === 'selector' && ('matchLabels' in members || 'matchExpressions' in members)) return false;
   return openMaps.has(name);
 }
 
@@ -68,6 +69,7 @@ const droppedFalse = new Set([
   'publishNotReadyAddresses',
   'unschedulable',
   'preserveUnknownFields',
+  'globalDefault',
 ]);
 const droppedNumber = new Set([
   'minReadySeconds',
@@ -83,7 +85,6 @@ const keptEmptyText = new Set([
   'volumeAttributesClassName',
   'runtimeClassName',
 ]);
-/** Objects that are kept when empty and mean something (`podSelector: {}` selects all, `emptyDir: {}` is a volume). */
 
 /** True where the API server stores nothing for this value, so that «absent» is what was asked for. */
 export function isDroppedZero(name: string, value: Json): boolean {
@@ -95,11 +96,29 @@ export function isDroppedZero(name: string, value: Json): boolean {
   return typeof value === 'object' && value !== null && openMaps.has(name) && Object.keys(value).length === 0;
 }
 
-const allocated = new Set(['clusterIP', 'nodePort', 'healthCheckNodePort']);
+const allocated = new Set(['clusterIP', 'nodePort', 'healthCheckNodePort', 'volumeName', 'singular']);
 
-/** True where an empty value asks the API server to choose one. */
-export function isLeftToServer(name: string, value: Json): boolean {
-  return (value === '' || value === 0) && allocated.has(name);
+/** What the API server puts where an empty value was written, by field. */
+const defaults: Readonly<Record<string, readonly (string | number)[]>> = {
+  imagePullPolicy: ['Always', 'IfNotPresent'],
+  terminationMessagePath: ['/dev/termination-log'],
+  terminationMessagePolicy: ['File'],
+  sessionAffinity: ['None'],
+  restartPolicy: ['Always'],
+  dnsPolicy: ['ClusterFirst'],
+  schedulerName: ['default-scheduler'],
+  protocol: ['TCP'],
+  timeoutSeconds: [1],
+  periodSeconds: [10],
+  successThreshold: [1],
+  failureThreshold: [3],
+};
+
+/** True where an empty value asks the API server to choose one, and it chose as it does. */
+export function isLeftToServer(name: string, value: Json, live: Json): boolean {
+  if (value !== '' && value !== 0) return false;
+  if (allocated.has(name)) return true;
+  return Object.hasOwn(defaults, name) && defaults[name]?.includes(live as string | number) === true;
 }
 
 const quantityMaps = new Set(['limits', 'requests', 'hard', 'capacity', 'overhead', 'podFixed']);
