@@ -41,7 +41,7 @@ describe('sync', () => {
   it('works without live updates', async () => {
     await using polled = await startFixtureApi({ stream: false });
     expect((await hawser(['sync', 'podinfo-staging', '--wait'], { api: polled })).code).toBe(0);
-  }, 20_000);
+  });
 
   it('ends with 1 where it fails, and says which object and where to look', async () => {
     const { code, err } = await run('sync redis --wait');
@@ -84,7 +84,7 @@ describe('wait', () => {
     api.update('podinfo-staging', { health: 'Progressing' });
     setTimeout(() => api.update('podinfo-staging', { health: 'Healthy' }), 700);
     expect((await run('wait podinfo-staging --for=healthy --timeout 20s')).code).toBe(0);
-  }, 30_000);
+  });
 
   it('ends with 1 when the time is up', async () => {
     const { code, err } = await run('wait redis --for healthy --timeout 200ms');

@@ -1,6 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { vi } from 'vitest';
 import type { FixtureApi } from '#test/kit/fixture-api.ts';
+
+// Every test starts processes, several at once on a machine that has other things to do.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 export interface Ran {
   code: number;

@@ -9,27 +9,20 @@ import { temporaryFolder } from '#test/kit/temp.ts';
 import { hawser, type Ran } from './hawser.ts';
 
 const demo = fileURLToPath(new URL('../../../localstack/demo', import.meta.url));
-/** Real tools, unpacked on first use. */
-const patience = { timeout: 120_000 };
-
 function render(cwd: string, ...args: string[]): Promise<Ran> {
   const cache = process.env['XDG_CACHE_HOME'] ?? join(process.env['HOME'] ?? '/tmp', '.cache');
   return hawser(['render', ...args], { cwd, env: { XDG_CACHE_HOME: cache } });
 }
 
 describe('render', () => {
-  it(
-    'gives what a push would give: kustomizations with what they refer to, without any service',
-    patience,
-    async () => {
-      const { code, out, err } = await render(demo, 'podinfo/overlays/production');
-      expect([code, err]).toEqual([0, '']);
-      const objects = parseAllDocuments(out).map((document) => document.toJS() as { kind: string });
-      expect(objects.map(({ kind }) => kind)).toEqual(['ConfigMap', 'Service', 'Deployment', 'PodDisruptionBudget']);
-    },
-  );
+  it('gives what a push would give: kustomizations with what they refer to, without any service', async () => {
+    const { code, out, err } = await render(demo, 'podinfo/overlays/production');
+    expect([code, err]).toEqual([0, '']);
+    const objects = parseAllDocuments(out).map((document) => document.toJS() as { kind: string });
+    expect(objects.map(({ kind }) => kind)).toEqual(['ConfigMap', 'Service', 'Deployment', 'PodDisruptionBudget']);
+  });
 
-  it('gives charts with the options of their application', patience, async () => {
+  it('gives charts with the options of their application', async () => {
     const plain = await render(demo, 'charts/redis', '-o', 'json');
     const declared = await render(demo, 'charts/redis', '--app', 'apps/redis.yaml', '-o', 'json');
     expect([plain.code, declared.code]).toEqual([0, 0]);
@@ -38,13 +31,13 @@ describe('render', () => {
     expect(declared.out).not.toBe(plain.out);
   });
 
-  it('gives Flux Kustomizations, and names', patience, async () => {
+  it('gives Flux Kustomizations, and names', async () => {
     const { code, out } = await render(demo, 'flux/infra', '--app', 'apps/flux.yaml', '-o', 'name');
     expect(code).toBe(0);
     expect(out).toContain('namespace/');
   });
 
-  it('keeps numbers that JavaScript cannot hold', patience, async () => {
+  it('keeps numbers that JavaScript cannot hold', async () => {
     await using folder = await temporaryFolder();
     writeFileSync(
       join(folder.path, 'a.yaml'),
@@ -53,28 +46,24 @@ describe('render', () => {
     expect((await render(folder.path, '.')).out).toContain('number: 9007199254740993');
   });
 
-  it(
-    'ends with 1, in the words of the tool, where it cannot be rendered; with 2 where there is no folder',
-    patience,
-    async () => {
-      await using folder = await temporaryFolder();
-      mkdirSync(join(folder.path, 'app'));
-      writeFileSync(join(folder.path, 'app', 'kustomization.yaml'), 'resources: [missing.yaml]\n');
-      const { code, err } = await render(folder.path, 'app');
-      expect(code).toBe(1);
-      expect(err).toContain('missing.yaml');
-      expect((await render(folder.path, 'nothing')).code).toBe(2);
-    },
-  );
+  it('ends with 1, in the words of the tool, where it cannot be rendered; with 2 where there is no folder', async () => {
+    await using folder = await temporaryFolder();
+    mkdirSync(join(folder.path, 'app'));
+    writeFileSync(join(folder.path, 'app', 'kustomization.yaml'), 'resources: [missing.yaml]\n');
+    const { code, err } = await render(folder.path, 'app');
+    expect(code).toBe(1);
+    expect(err).toContain('missing.yaml');
+    expect((await render(folder.path, 'nothing')).code).toBe(2);
+  });
 
-  it('follows no link out of the folder (NT-20)', patience, async () => {
+  it('follows no link out of the folder (NT-20)', async () => {
     await using folder = await temporaryFolder();
     symlinkSync('/etc/hostname', join(folder.path, 'a.yaml'));
     const { code, out } = await render(folder.path, '.');
     expect([code, out]).toEqual([1, '']);
   });
 
-  it('takes the nearest repository for the root', patience, async () => {
+  it('takes the nearest repository for the root', async () => {
     await using folder = await temporaryFolder();
     cpSync(join(demo, 'podinfo'), join(folder.path, 'podinfo'), { recursive: true });
     const alone = await render(join(folder.path, 'podinfo', 'overlays', 'production'), '.');

@@ -1,8 +1,11 @@
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Json, JsonObject } from '#shared/domain/json.ts';
 import { webhookProviders } from '#functions/webhook/webhook-providers.ts';
 import { anEndpoint, fixtures, signature } from './deliveries.ts';
+
+// Thousands of deliveries on a machine that has other things to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 const providers = fc.constantFrom(...webhookProviders.keys());
 
