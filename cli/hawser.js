@@ -38,9 +38,9 @@ function startWithOwnNode() {
   }
   const child = spawn(own, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    // From the keyboard the signal reaches the child as well; here it must only not end this process first.
+    // Ctrl-C on a terminal reaches the child by itself; a second one would end it the hard way.
     process.on(signal, () => {
-      if (signal !== 'SIGINT') child.kill(signal);
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
     });
   }
   child.on('exit', (code, signal) => {
