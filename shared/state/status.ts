@@ -155,9 +155,10 @@ function mainMessage(application: Application, status: StoredStatus): string | u
   const worst = conditions.find((condition) => condition.type.endsWith('Error')) ?? conditions[0];
   if (worst) return worst.message.split('\n')[0]?.slice(0, 400);
   if (status.hold) return status.hold.reason;
-  if (status.operation && (status.operation.phase === 'Failed' || status.operation.phase === 'Error')) {
-    return status.operation.message.slice(0, 400);
-  }
+  const { operation } = status;
+  if (operation === undefined) return undefined;
+  const retries = operation.phase === 'Running' && operation.retryCount > 0;
+  if (retries || operation.phase === 'Failed' || operation.phase === 'Error') return operation.message.slice(0, 400);
   return undefined;
 }
 
