@@ -13,6 +13,8 @@ import { keepAnswer } from '../questions.ts';
 const compress = promisify(gzip);
 /** Longest that one poll is held open. */
 const longestWaitSeconds = 55;
+/** What a certificate must still have left when a root is handed out. */
+const freshMs = 3600_000;
 const PollQuery = z.object({
   after: z.coerce.number().int().min(0).default(0),
   wait: z.coerce.number().min(0).max(longestWaitSeconds).default(0),
@@ -69,7 +71,7 @@ async function poll(deps: ApiDeps, c: ApiContext, query: { after: number; wait: 
       return {
         version: changes.version,
         scope: changes.scope,
-        applications: changes.heads.map(({ application, generation, root }) => ({ application, generation, root })),
+        applications: await Promise.all(changes.heads.map((head) => assignmentOf(deps, organisation, head))),
         commands,
       };
     }
@@ -78,4 +80,19 @@ async function poll(deps: ApiDeps, c: ApiContext, query: { after: number; wait: 
     await rung;
     clearTimeout(look);
   }
+}
+
+/**
+ * A head as agents get it. A root's day certificate bounds when it may be taken in anew; an agent that is new, or has
+ * lost its state, must be able to take in what was published long ago: such a root is signed again as it is handed out.
+ */
+async function assignmentOf(
+  deps: ApiDeps,
+  organisation: string,
+  head: Head,
+): Promise<HubUpdate['applications'][number]> {
+  const { application, generation, root } = head;
+  const fresh = Date.parse(root.certificate.notAfter) > deps.clock.now() + freshMs;
+  if (fresh) return { application, generation, root };
+  return { application, generation, root: { root: root.root, ...(await deps.signer.sign(organisation, root.root)) } };
 }
