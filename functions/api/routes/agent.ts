@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { HubUpdate } from '#shared/ports/hub.ts';
 import { AgentReport, type ReceivedReport } from '#shared/messages/agent-report.ts';
 import { Answer, type ClusterCommand } from '#shared/messages/cluster-command.ts';
-import { holePatienceMs, readChanges } from '#shared/state/heads.ts';
+import { holePatienceMs, readChanges, type Head } from '#shared/state/heads.ts';
 import { isoNow, requireAgent, type ApiContext, type ApiDeps, type ApiEnv } from '../context.ts';
 import { checked } from '../openapi.ts';
 import { keepAnswer } from '../questions.ts';
