@@ -1,13 +1,13 @@
 import { isRetryable, messageOf } from '#shared/errors.ts';
-import { parseKey, type KubeObject } from '#shared/domain/kube-object.ts';
+import { parseKey } from '#shared/domain/kube-object.ts';
 import { unhurried } from '#shared/domain/prune-pace.ts';
 import { ownerSelector } from '#shared/domain/tracking.ts';
 import type { Clock } from '#shared/ports/clock.ts';
 import type { Log } from '#shared/ports/log.ts';
 import type { Cluster } from './cluster/cluster.ts';
+import { unmetDependencies } from './reconcile/dependencies.ts';
 import { differsLocally } from './reconcile/corrections.ts';
 import { createOwners } from './reconcile/deps.ts';
-import { takeGone, takeSeen, type Change } from './reconcile/observe.ts';
 import type { VerifiedSnapshot } from './reconcile/accept-root.ts';
 import type { AppRuntime } from './reconcile/runtime.ts';
 import { setCondition } from './reconcile/runtime.ts';
@@ -15,7 +15,8 @@ import { persist, takeTurn, turnBackOff, type StepDeps } from './reconcile/step.
 import { createTexts } from './reconcile/texts.ts';
 import { createScheduler } from './scheduler.ts';
 import type { AgentStateStore } from './state/state-store.ts';
-import { createWatchSet, type WatchListener } from './watch-set.ts';
+import { createWatchListener } from './watch-listener.ts';
+import { createWatchSet } from './watch-set.ts';
 
 /** All applications of this cluster: their state, their watches, their turns. */
 export interface Applications {
@@ -60,32 +61,42 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     cluster: deps.cluster,
     labelSelector: ownerSelector,
     log: deps.log,
-    listener: createListener(),
+    listener: createWatchListener({
+      applications: all,
+      ownerOf: (key) => owners.ownerOf(key),
+      differs: (app, key, live) => differsLocally(step, app, key, live),
+      wake: (id) => scheduler.wake(id),
+      changed: (app) => step.changed(app, true),
+    }),
   });
 
-  const step: StepDeps = {
-    ...deps,
-    texts,
-    owners,
-    watch: (group, kind, version, namespace) => watch({ group, kind, version, namespace }),
-    isComplete,
-    unmetOf,
-    changed: (app, soon) => {
-      deps.changed(app.id, soon);
-      wakeDependents(app.id);
-    },
-    forgotten: (app) => {
-      all.delete(app.id);
-      scheduler.forget(app.id);
-      deps.forgotten(app);
-    },
-    namespaces: new Map(),
-    pruning: { tempo: unhurried, recent: [] },
-    others: (app) => [...all.values()].filter((other) => other !== app),
-    handedOver: (key) => {
-      for (const other of all.values()) if (other.shared.delete(key)) retry(other);
-    },
-  };
+  const step = stepDeps();
+
+  function stepDeps(): StepDeps {
+    return {
+      ...deps,
+      texts,
+      owners,
+      watch: (group, kind, version, namespace) => watch({ group, kind, version, namespace }),
+      isComplete,
+      unmetOf: (app) => unmetDependencies(app, all),
+      changed: (app, soon) => {
+        deps.changed(app.id, soon);
+        wakeDependents(app.id);
+      },
+      forgotten: (app) => {
+        all.delete(app.id);
+        scheduler.forget(app.id);
+        deps.forgotten(app);
+      },
+      namespaces: new Map(),
+      pruning: { tempo: unhurried, recent: [] },
+      others: (app) => [...all.values()].filter((other) => other !== app),
+      handedOver: (key) => {
+        for (const other of all.values()) if (other.shared.delete(key)) retry(other);
+      },
+    };
+  }
 
   /** Something it was denied is free now: its last attempt does not count any more. */
   function retry(app: AppRuntime): void {
@@ -110,74 +121,10 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     return true;
   }
 
-  /** Kinds and namespaces in which an application has something to observe. */
-  function scopesOf(app: AppRuntime): Set<string> {
-    const scopes = new Set<string>();
-    for (const key of app.record.inventory.keys()) scopes.add(key.slice(0, key.lastIndexOf('/') + 1));
-    return scopes;
-  }
-
-  function unmetOf(app: AppRuntime): string[] {
-    return app.root.dependsOn.flatMap(({ application, generation }) => {
-      const other = all.get(application);
-      if (other === undefined) return [`${application} is not in this cluster`];
-      if ((other.record.applied?.generation ?? 0) < generation)
-        return [`${application} has not applied generation ${generation}`];
-      const unhealthy = [...other.observed].some(
-        ([key, seen]) =>
-          other.desired.objects.has(key) && seen.health !== undefined && seen.health.status !== 'Healthy',
-      );
-      return unhealthy ? [`${application} is not healthy`] : [];
-    });
-  }
-
   function wakeDependents(id: string): void {
     for (const app of all.values()) {
       if (app.root.dependsOn.some((dependency) => dependency.application === id)) scheduler.wake(app.id);
     }
-  }
-
-  function createListener(): WatchListener {
-    const appOf = (key: string): AppRuntime | undefined => {
-      const id = owners.ownerOf(key);
-      return id === undefined ? undefined : all.get(id);
-    };
-    const react = (app: AppRuntime, change: Change) => {
-      if (change === 'nothing') return;
-      const busy = app.record.operation?.phase === 'Running' || app.record.deletion !== undefined;
-      if (change === 'drift' || busy) scheduler.wake(app.id);
-      else step.changed(app, true);
-    };
-    const seen = (key: string, live: KubeObject) => {
-      const app = appOf(key);
-      if (app !== undefined)
-        react(
-          app,
-          takeSeen(app, key, live, (of, at, object) => differsLocally(step, of, at, object)),
-        );
-    };
-    const gone = (key: string, version: number) => {
-      const app = appOf(key);
-      const observed = app?.observed.get(key);
-      if (app === undefined || (observed !== undefined && Number(observed.resourceVersion) > version)) return;
-      react(app, takeGone(app, key));
-    };
-    return {
-      seen,
-      gone,
-      listed({ group, kind, namespace }, present, version) {
-        const prefix = `${group}/${kind}/`;
-        for (const app of all.values()) {
-          for (const key of app.observed.keys()) {
-            if (!key.startsWith(prefix) || present.has(key)) continue;
-            if (namespace === '' || parseKey(key).namespace === namespace) gone(key, version);
-          }
-        }
-      },
-      changed() {
-        for (const app of all.values()) scheduler.wake(app.id);
-      },
-    };
   }
 
   function begin(app: AppRuntime): void {
@@ -196,14 +143,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     } catch (error) {
       const count = (failures.get(id) ?? 0) + 1;
       failures.set(id, count);
-      const delay = turnBackOff(error, count, deps.random);
-      deps.log[isRetryable(error) ? 'warn' : 'error'](
-        { application: id, reason: messageOf(error), retryInMs: Math.round(delay) },
-        'a turn ended early',
-      );
-      setCondition(app, 'UnknownError', messageOf(error), deps.clock.now());
-      deps.changed(id, true);
-      return { until: deps.clock.now() + delay };
+      return { until: noteFailure(deps, app, error, count) };
     }
   }
 
@@ -231,4 +171,22 @@ export function createApplications(deps: ApplicationsDeps): Applications {
       for (const app of all.values()) if (app.uidsChanged === true) await persist(step, app).catch(() => undefined);
     },
   };
+}
+
+/** A turn threw: shown, logged, and tried again later. Other applications do not notice (INV-39). */
+function noteFailure(deps: ApplicationsDeps, app: AppRuntime, error: unknown, count: number): number {
+  const reason = messageOf(error);
+  const delay = turnBackOff(error, count, deps.random);
+  const level = isRetryable(error) ? 'warn' : 'error';
+  deps.log[level]({ application: app.id, reason, retryInMs: Math.round(delay) }, 'a turn ended early');
+  setCondition(app, 'UnknownError', reason, deps.clock.now());
+  deps.changed(app.id, true);
+  return deps.clock.now() + delay;
+}
+
+/** Kinds and namespaces in which an application has something to observe, as keys without a name. */
+function scopesOf(app: AppRuntime): Set<string> {
+  const scopes = new Set<string>();
+  for (const key of app.record.inventory.keys()) scopes.add(key.slice(0, key.lastIndexOf('/') + 1));
+  return scopes;
 }

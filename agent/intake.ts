@@ -11,7 +11,8 @@ import type { ChunkFetcher } from './chunk-fetcher.ts';
 import { newRuntime, packChunk, restoreRuntime, type VerifiedSnapshot } from './reconcile/accept-root.ts';
 import { indexDesired } from './reconcile/desired.ts';
 import { newestGeneration, setCondition } from './reconcile/runtime.ts';
-import type { Loaded } from './state/state-store.ts';
+import type { AppState } from './state/record.ts';
+import type { StoredVersion } from './state/state-store.ts';
 
 /** Who this agent is: what every root must be bound to. */
 export interface Identity {
@@ -26,7 +27,7 @@ export interface Intake {
   /** Takes assignments in; resolves once each is accepted or refused. Never throws for a bad one: it hurts only itself. */
   take(assignments: readonly Assignment[]): Promise<{ failed: number }>;
   /** An application as it was stored in the cluster. */
-  restore(loaded: Loaded): void;
+  restore(state: AppState, version: StoredVersion): void;
 }
 
 export interface IntakeDeps {
@@ -124,7 +125,7 @@ export function createIntake(deps: IntakeDeps): Intake {
       );
       return { failed };
     },
-    restore({ state, version }) {
+    restore(state, version) {
       const { record, root: signed, chunks } = state;
       const root = verify(deps, signed, { application: record.application, generation: record.generation, kept: true });
       // Damaged in the cluster (FT-55): refused here, and fetched again as soon as the hub answers.

@@ -53,7 +53,8 @@ const longestBackoffMs = 30_000;
 /** Creates the agent: nothing happens before `run`. */
 export function createAgent(deps: AgentDeps): Agent {
   const { clock, log, cluster, hub, random = Math.random } = deps;
-  let version = 0;
+  /** Version of the head that has been taken in. */
+  let taken = 0;
   let connected = false;
   /** Reports of applications that were dropped after a deletion order. */
   const farewells = new Map<string, AppRuntime>();
@@ -91,7 +92,7 @@ export function createAgent(deps: AgentDeps): Agent {
       return app === undefined ? undefined : buildReport(app, factsOf(applications.deps, app));
     },
     acknowledged: (application, report) => acknowledge(application, report),
-    facts: () => ({ version, objects: objectsIn(applications), memoryBytes: (deps.memoryBytes ?? (() => 0))() }),
+    facts: () => ({ version: taken, objects: objectsIn(applications), memoryBytes: (deps.memoryBytes ?? (() => 0))() }),
   });
 
   const intake: Intake = createIntake({
@@ -122,21 +123,19 @@ export function createAgent(deps: AgentDeps): Agent {
     reporter.capabilities(capabilities);
     await patiently(signal, 'preparing the namespace', () => prepareNamespace(cluster, deps.namespace));
     await patiently(signal, 'loading the stored state', () =>
-      store.loadAll(
-        (loaded) => restoreOne(loaded),
-        (application, error) =>
-          log.error({ application, reason: error.message }, 'stored state is damaged; waiting for the hub'),
+      store.loadAll(restoreOne, (application, error) =>
+        log.error({ application, reason: error.message }, 'stored state is damaged; waiting for the hub'),
       ),
     );
     applications.start();
     log.info({ applications: applications.all.size, kubernetes: capabilities.kubernetesVersion }, 'agent is ready');
   }
 
-  function restoreOne(loaded: Parameters<Intake['restore']>[0]): void {
-    const application = loaded.state.record.application;
+  function restoreOne(...[state, version]: Parameters<Intake['restore']>): void {
+    const { application } = state.record;
     if (applications.all.has(application)) return;
     try {
-      intake.restore(loaded);
+      intake.restore(state, version);
     } catch (error) {
       log.error({ application, reason: messageOf(error) }, 'stored state was refused; waiting for the hub');
     }
@@ -159,12 +158,12 @@ export function createAgent(deps: AgentDeps): Agent {
     let failures = 0;
     while (!signal.aborted) {
       try {
-        const update = await hub.poll({ after: version, waitSeconds: deps.pollSeconds ?? pollSeconds, signal });
+        const update = await hub.poll({ after: taken, waitSeconds: deps.pollSeconds ?? pollSeconds, signal });
         connected = true;
         for (const command of update.commands) obey(command);
         const { failed } = await intake.take(update.applications);
         // What could not be fetched now comes again only when everything is asked for.
-        version = failed > 0 ? 0 : update.version;
+        taken = failed > 0 ? 0 : update.version;
         failures = failed > 0 ? failures + 1 : 0;
         if (failed > 0) await clock.sleep(random() * Math.min(longestBackoffMs, 500 * 2 ** failures), signal);
       } catch (error) {
@@ -205,7 +204,7 @@ export function createAgent(deps: AgentDeps): Agent {
       await Promise.all([pollForever(signal), reporter.run(signal)]);
       await applications.stop();
     },
-    state: () => ({ applications: applications.all.size, objects: objectsIn(applications), version, connected }),
+    state: () => ({ applications: applications.all.size, objects: objectsIn(applications), version: taken, connected }),
   };
 }
 

@@ -54,9 +54,8 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   function wakeAt(id: string, until: number): void {
     const timer = new AbortController();
     timers.set(id, timer);
-    void deps.clock.sleep(Math.ceil(Math.max(0, until - deps.clock.now())), timer.signal).then(() => {
-      if (!timer.signal.aborted) wake(id);
-    });
+    const delay = Math.ceil(Math.max(0, until - deps.clock.now()));
+    void deps.clock.sleep(delay, timer.signal).then(() => (timer.signal.aborted ? undefined : wake(id)));
   }
 
   function cancel(id: string): void {

@@ -1,6 +1,6 @@
-import { Agent as HttpAgent, request as httpRequest } from 'node:http';
+import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { HawserError } from '#shared/errors.ts';
+import { HawserError, messageOf } from '#shared/errors.ts';
 
 export interface HttpAnswer {
   status: number;
@@ -28,70 +28,79 @@ export function createHttpJson(options: { base: URL; token: () => string }) {
   const agent = secure ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
   const prefix = base.pathname.replace(/\/$/, '');
 
-  function send(request: HttpJsonRequest): Promise<HttpAnswer> {
-    return new Promise((resolve, reject) => {
-      const headers: Record<string, string | number> = {
-        Accept: 'application/json',
-        Authorization: `Bearer ${options.token()}`,
-      };
-      if (request.body !== undefined) {
-        headers['Content-Type'] = 'application/json';
-        headers['Content-Length'] = Buffer.byteLength(request.body);
-      }
-      const outgoing = (secure ? httpsRequest : httpRequest)({
-        agent,
-        hostname: base.hostname.replaceAll(/[[\]]/g, ''),
-        port: base.port,
-        method: request.method,
-        path: prefix + request.path,
-        headers,
-      });
-      // Covers half-open connections and answers that drip: the whole exchange has one deadline.
-      const deadline = setTimeout(
-        () => outgoing.destroy(new Error(`no answer within ${request.timeoutMs / 1000} s`)),
-        request.timeoutMs,
-      );
-      const abort = () => outgoing.destroy(new Error('aborted'));
-      request.signal?.addEventListener('abort', abort, { once: true });
-      const done = () => {
-        clearTimeout(deadline);
-        request.signal?.removeEventListener('abort', abort);
-      };
-      const fail = (error: Error & { code?: string }) => {
-        done();
-        const notDelivered = error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND';
-        reject(
-          new HawserError('unavailable', `${base.host}${request.path.split('?')[0]}: ${error.message}`, {
-            cause: error,
-            retry: 'later',
-            data: { notDelivered },
-          }),
-        );
-      };
-      outgoing.on('error', fail);
-      if (request.signal?.aborted === true) abort();
-      outgoing.on('response', (incoming) => {
-        const parts: Buffer[] = [];
-        let size = 0;
-        incoming.on('data', (part: Buffer) => {
-          size += part.length;
-          if (size > largestAnswer) outgoing.destroy(new Error('the answer is too large'));
-          else parts.push(part);
-        });
-        incoming.on('error', fail);
-        incoming.on('end', () => {
-          done();
-          const seconds = Number(incoming.headers['retry-after']);
-          resolve({
-            status: incoming.statusCode ?? 0,
-            text: Buffer.concat(parts).toString('utf8'),
-            ...(Number.isFinite(seconds) && seconds > 0 ? { retryAfterMs: Math.min(seconds, 300) * 1000 } : {}),
-          });
-        });
-      });
-      outgoing.end(request.body);
+  function open(request: HttpJsonRequest): ClientRequest {
+    const headers: Record<string, string | number> = {
+      Accept: 'application/json',
+      Authorization: `Bearer ${options.token()}`,
+    };
+    if (request.body !== undefined) {
+      headers['Content-Type'] = 'application/json';
+      headers['Content-Length'] = Buffer.byteLength(request.body);
+    }
+    return (secure ? httpsRequest : httpRequest)({
+      agent,
+      hostname: base.hostname.replaceAll(/[[\]]/g, ''),
+      port: base.port,
+      method: request.method,
+      path: prefix + request.path,
+      headers,
     });
   }
 
+  async function send(request: HttpJsonRequest): Promise<HttpAnswer> {
+    try {
+      return await exchange(open(request), request);
+    } catch (error) {
+      const { code } = error as { code?: string };
+      const what = `${base.host}${request.path.split('?')[0]}: ${messageOf(error)}`;
+      const notDelivered = code === 'ECONNREFUSED' || code === 'ENOTFOUND';
+      throw new HawserError('unavailable', what, { cause: error, retry: 'later', data: { notDelivered } });
+    }
+  }
+
   return { send, close: () => agent.destroy() };
+}
+
+/** Sends and reads all of it. One deadline covers half-open connections and answers that drip (FT-51). */
+function exchange(outgoing: ClientRequest, request: HttpJsonRequest): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const late = () => outgoing.destroy(new Error(`no answer within ${request.timeoutMs / 1000} s`));
+    const deadline = setTimeout(late, request.timeoutMs);
+    const abort = () => outgoing.destroy(new Error('aborted'));
+    request.signal?.addEventListener('abort', abort, { once: true });
+    const done = () => {
+      clearTimeout(deadline);
+      request.signal?.removeEventListener('abort', abort);
+    };
+    const fail = (error: Error) => {
+      done();
+      reject(error);
+    };
+    outgoing.on('error', fail);
+    outgoing.on('response', (incoming) => {
+      const parts: Buffer[] = [];
+      let size = 0;
+      incoming.on('data', (part: Buffer) => {
+        size += part.length;
+        if (size > largestAnswer) outgoing.destroy(new Error('the answer is too large'));
+        else parts.push(part);
+      });
+      incoming.on('error', fail);
+      incoming.on('end', () => {
+        done();
+        resolve(answerOf(incoming, parts));
+      });
+    });
+    if (request.signal?.aborted === true) abort();
+    else outgoing.end(request.body);
+  });
+}
+
+function answerOf(incoming: IncomingMessage, parts: Buffer[]): HttpAnswer {
+  const seconds = Number(incoming.headers['retry-after']);
+  return {
+    status: incoming.statusCode ?? 0,
+    text: Buffer.concat(parts).toString('utf8'),
+    ...(Number.isFinite(seconds) && seconds > 0 ? { retryAfterMs: Math.min(seconds, 300) * 1000 } : {}),
+  };
 }

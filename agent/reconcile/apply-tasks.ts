@@ -7,7 +7,7 @@ import type { ReconcileDeps } from './deps.ts';
 import type { Task } from './model.ts';
 import { takeApplied } from './observe.ts';
 import { addEvent, type AppRuntime } from './runtime.ts';
-import { resultKeyOf, resultOf } from './tasks.ts';
+import { resourceName, resultKeyOf, resultOf } from './tasks.ts';
 import { writeObject, type WriteOutcome } from './write-object.ts';
 
 const perApplication = 16;
@@ -92,38 +92,30 @@ async function applyTask(
     force: operation.force,
     ...(text === undefined ? {} : { text }),
   });
-  return noteOutcome(deps, app, operation, task, outcome);
+  return noteOutcome(app, operation, task, outcome);
 }
 
+/** Notes an outcome in the operation; a message says that the task has to be tried again later. */
 function noteOutcome(
-  deps: ReconcileDeps,
   app: AppRuntime,
   operation: OperationProgress,
   task: Task,
   outcome: WriteOutcome,
 ): string | undefined {
-  const { object } = task;
-  switch (outcome.state) {
-    case 'transient':
-      return outcome.message;
-    case 'shared':
-      return noteShared(app, operation, task, outcome.message);
-    case 'refused':
-      operation.results[resultKeyOf(task)] = resultOf(task, {
-        status: 'SyncFailed',
-        action: 'failed',
-        message: outcome.message,
-      });
-      return undefined;
-    case 'applied': {
-      const message = `${object.id.kind.toLowerCase()}${object.id.group === '' ? '' : `.${object.id.group}`}/${object.id.name} ${outcome.action}${operation.dryRun ? ' (dry run)' : ''}`;
-      operation.results[resultKeyOf(task)] = resultOf(task, { status: 'Synced', action: outcome.action, message });
-      if (operation.dryRun) return undefined;
-      takeWritten(app, task, outcome.live.metadata.uid ?? '');
-      takeApplied(app, object.key, outcome.live);
-      return undefined;
-    }
+  if (outcome.state === 'transient') return outcome.message;
+  if (outcome.state === 'shared') return noteShared(app, operation, task, outcome.message);
+  const key = resultKeyOf(task);
+  if (outcome.state === 'refused') {
+    operation.results[key] = resultOf(task, { status: 'SyncFailed', action: 'failed', message: outcome.message });
+    return undefined;
   }
+  const { action, live } = outcome;
+  const message = `${resourceName(task.object.id)} ${action}${operation.dryRun ? ' (dry run)' : ''}`;
+  operation.results[key] = resultOf(task, { status: 'Synced', action, message });
+  if (operation.dryRun) return undefined;
+  takeWritten(app, task, live.metadata.uid ?? '');
+  takeApplied(app, task.object.key, live);
+  return undefined;
 }
 
 /** The inventory learns what was written; a foreign owner's claim is over. */

@@ -3,33 +3,15 @@ import { isJsonObject } from '#shared/domain/json.ts';
 import { describeId, parseKey, type KubeObject } from '#shared/domain/kube-object.ts';
 import { inParallel } from '#shared/domain/parallel.ts';
 import { decidePrunes, isStillDue } from '#shared/domain/prune-guards.ts';
-import { afterDelete, nextDeleteAt, stopReason, type PruneTempo } from '#shared/domain/prune-pace.ts';
-import { liveObjectOf, type LiveObject, type PruneInput, type PruneItem } from '#shared/domain/prune-plan.ts';
+import { afterDelete, nextDeleteAt, stopReason } from '#shared/domain/prune-pace.ts';
+import { liveObjectOf, type LiveObject, type PruneItem } from '#shared/domain/prune-plan.ts';
 import type { ResourceResult } from '#shared/domain/status.ts';
+import { budgetWindowMs, pruneInput, type PruneDeps } from './prune-input.ts';
 import type { OperationProgress } from '../state/record.ts';
 import { dropEntry, readEntry } from './delete-objects.ts';
-import type { ReconcileDeps } from './deps.ts';
+import { resourceName } from './tasks.ts';
 import { addEvent, newestGeneration, type AppRuntime } from './runtime.ts';
 
-/** What pruning needs to know of the rest of the cluster. */
-export interface PruneDeps extends ReconcileDeps {
-  isComplete(app: AppRuntime): boolean;
-  /** All other applications of this cluster: an object that one of them desires is handed over, not deleted (G-09). */
-  others(app: AppRuntime): AppRuntime[];
-  /** An object was handed over: whoever was denied it may try again. */
-  handedOver(key: string): void;
-  /** Shared by all applications of the cluster. */
-  pruning: ClusterPruning;
-}
-
-/** Deletes of all applications: their pace (G-08) and their sum (G-03). */
-export interface ClusterPruning {
-  tempo: PruneTempo;
-  /** Times of deletes, ms since 1970. */
-  recent: number[];
-}
-
-const budgetWindowMs = 10 * 60_000;
 const readsAtOnce = 8;
 const askAgainMs = 5000;
 
@@ -45,7 +27,7 @@ export async function pruneExtras(deps: PruneDeps, app: AppRuntime, keys: string
   const live = await readCandidates(deps, app, keys);
   // A newer generation came while we read: its own round will judge (FT-92).
   if (newestGeneration(app) !== operation.generation) return;
-  const decision = decidePrunes(inputOf(deps, app, operation, live));
+  const decision = decidePrunes(pruneInput(deps, app, operation, live));
   const { hold: _, ...record } = app.record;
   app.record = { ...record, operation, ...(decision.hold === undefined ? {} : { hold: decision.hold }) };
   const note = (key: string, outcome: Pick<ResourceResult, 'status' | 'message' | 'action'>) =>
@@ -154,7 +136,7 @@ async function deleteItem(
     note(key, { status: 'SyncFailed', action: 'failed', message: `${describeId(id)}: ${deleted.message}` });
     return false;
   }
-  note(key, { status: 'Pruned', action: 'deleted', message: `${id.kind.toLowerCase()}/${name} pruned` });
+  note(key, { status: 'Pruned', action: 'deleted', message: `${resourceName(id)} pruned` });
   addEvent(app, deps.clock.now(), { reason: 'Pruned', message: 'no longer desired', object: key });
   const entry = app.record.inventory.get(key);
   const gone = deleted.state === 'gone' || (await deps.cluster.get(kind, id))?.metadata.uid !== uid;
@@ -207,69 +189,6 @@ async function consequencesOf(
       : await deps.cluster.get(kind, { group: '', kind: 'PersistentVolume', namespace: '', name: volume });
   const { reclaimPolicy } = found === undefined ? {} : liveObjectOf(found);
   return reclaimPolicy === undefined ? {} : { reclaimPolicy };
-}
-
-function inputOf(
-  deps: PruneDeps,
-  app: AppRuntime,
-  operation: OperationProgress,
-  live: Map<string, LiveObject | 'missing' | 'unknown'>,
-): PruneInput {
-  const { root, record, desired } = app;
-  const now = deps.clock.now();
-  const others = deps.others(app);
-  const otherOwners = new Map<string, string>();
-  for (const key of live.keys()) {
-    const other = others.find((each) => each.desired.objects.has(key));
-    if (other !== undefined) otherOwners.set(key, other.id);
-  }
-  // A hook with a generated name that runs in several phases is one object of the snapshot under several keys.
-  const lines = new Map([...desired.objects.values()].map((object) => [`${object.chunk} ${object.line}`, object]));
-  const confirmed = root.sync?.confirmedPrunes;
-  return {
-    application: app.id,
-    owner: root.owner,
-    root: {
-      verified: true,
-      complete: root.chunks.every((digest) => app.chunks.has(digest)),
-      generation: root.generation,
-      newestGeneration: newestGeneration(app),
-      appliedGeneration: operation.generation,
-      objectCount: root.objectCount,
-    },
-    desired: [
-      ...[...lines.values()].map(({ key, hook }) => ({
-        key,
-        uid: record.inventory.get(key)?.uid ?? '',
-        hook: hook !== undefined,
-      })),
-      ...desired.skipped.map((key) => ({ key, hook: true })),
-    ],
-    inventory: [...record.inventory]
-      .filter(([key]) => live.has(key) || desired.objects.has(key))
-      .map(([key, entry]) => ({ key, ...entry })),
-    live,
-    roundErrors: deps.isComplete(app) ? [] : ['a watch has not listed yet, or broke'],
-    failedGroups: new Set(
-      [...live.keys()].map((key) => parseKey(key).group).filter((group) => deps.cluster.isGroupBroken(group)),
-    ),
-    policy: { ...root.policy, prune: operation.prune },
-    now,
-    tombstones: new Map(
-      [...record.inventory].flatMap(([key, { tombstone }]) =>
-        tombstone === undefined ? [] : [[key, tombstone] as const],
-      ),
-    ),
-    clusterBudget: {
-      managedObjects: others.reduce((sum, other) => sum + other.record.inventory.size, record.inventory.size),
-      prunesLast10Min: deps.pruning.recent.filter((time) => time > now - budgetWindowMs).length,
-    },
-    otherOwners,
-    ...(confirmed === undefined ? {} : { confirmed }),
-    alreadyPruned: Object.entries(operation.results)
-      .filter(([, result]) => result.status === 'Pruned')
-      .map(([key]) => key),
-  };
 }
 
 function degradedIn(app: AppRuntime): number {

@@ -1,4 +1,4 @@
-import { HawserError, isRetryable, messageOf } from '#shared/errors.ts';
+import { HawserError, isRetryable } from '#shared/errors.ts';
 import type { AgentStateStore } from '../state/state-store.ts';
 import { acceptSnapshot } from './accept-root.ts';
 import { applyTasks, failTransient } from './apply-tasks.ts';
@@ -8,7 +8,8 @@ import { confirmGone, deleteHooks, deleteOrdered } from './delete-objects.ts';
 import type { ReconcileDeps } from './deps.ts';
 import { correctAt, fightsOf } from './fights.ts';
 import type { Decision, Facts } from './model.ts';
-import { pruneExtras, type PruneDeps } from './prune.ts';
+import { pruneExtras } from './prune.ts';
+import type { PruneDeps } from './prune-input.ts';
 import { addEvent, setCondition, type AppRuntime } from './runtime.ts';
 
 export interface StepDeps extends ReconcileDeps, PruneDeps {
@@ -148,9 +149,9 @@ async function takeOver(deps: Pick<StepDeps, 'store' | 'log'>, app: AppRuntime):
     { application: app.id, found: loaded !== undefined },
     'the stored state changed under us; going on from it',
   );
-  app.version = loaded?.version;
+  app.version = loaded === undefined ? undefined : { ...loaded.version, rewrite: true };
   app.saved = false;
-  if (loaded === undefined) return;
+  if (loaded?.state === undefined) return;
   for (const [key, entry] of loaded.state.record.inventory) {
     if (!app.record.inventory.has(key)) app.record.inventory.set(key, entry);
   }
@@ -202,9 +203,4 @@ function noteShared(app: AppRuntime, now: number): void {
 export function turnBackOff(error: unknown, failures: number, random: () => number): number {
   const longest = isRetryable(error) ? 30_000 : 120_000;
   return Math.min(longest, 250 * 2 ** failures) * (0.5 + random() / 2);
-}
-
-/** What people read about a turn that threw. */
-export function turnProblem(error: unknown): string {
-  return messageOf(error);
 }

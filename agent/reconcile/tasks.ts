@@ -1,3 +1,4 @@
+import type { ObjectId } from '#shared/domain/kube-object.ts';
 import type { ResourceResult } from '#shared/domain/status.ts';
 import type { OperationProgress } from '../state/record.ts';
 import type { Facts, Task } from './model.ts';
@@ -39,4 +40,9 @@ export function resultOf(
     phase: task.phase,
     ...(task.object.hook === undefined ? {} : { hookType: task.phase }),
   };
+}
+
+/** `deployment.apps/web`: how kubectl and Argo CD name an object in results. */
+export function resourceName({ group, kind, name }: ObjectId): string {
+  return `${kind.toLowerCase()}${group === '' ? '' : `.${group}`}/${name}`;
 }

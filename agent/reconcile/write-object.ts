@@ -1,5 +1,7 @@
 import { describeId, type KubeObject } from '#shared/domain/kube-object.ts';
 import { fieldManager } from '#shared/domain/tracking.ts';
+import { respectIgnored, rulesFor } from '#shared/domain/ignore-rules.ts';
+import { losslessText, parseLossless } from '#shared/domain/lossless.ts';
 import type { ClusterKind } from '#shared/domain/cluster.ts';
 import type { Refused } from '../cluster/refusal.ts';
 import { foreignOwner } from './claims.ts';
@@ -38,7 +40,7 @@ export async function writeObject(
       message: `${describeId(object.id)}: the cluster does not know ${object.id.kind} in ${object.id.group || 'core'}/${object.id.version}`,
     };
   }
-  const text = options.text ?? deps.texts.textOf(app, object);
+  const text = options.text ?? (await textFor(deps, app, kind, object));
   const known = (app.record.inventory.get(object.key)?.uid ?? '') !== '';
   const { namespace, name } = object.id;
   // Read now: the watch may tell of our own write before its answer is here.
@@ -72,6 +74,24 @@ export async function writeObject(
       ? 'unchanged'
       : 'configured';
   return { state: 'applied', live: written.object, action };
+}
+
+/**
+ * The signed text as it is; with `RespectIgnoreDifferences` ignored fields take over the live values, so that applying
+ * leaves them alone (argo-cd.md §2.7).
+ */
+async function textFor(
+  deps: ReconcileDeps,
+  app: AppRuntime,
+  kind: ClusterKind,
+  object: DesiredObject,
+): Promise<string> {
+  const text = deps.texts.textOf(app, object);
+  const { respectIgnoreDifferences, ignoreDifferences } = app.root.policy;
+  if (!respectIgnoreDifferences || rulesFor(ignoreDifferences, object.id).length === 0) return text;
+  const live = await deps.cluster.get(kind, object.id);
+  if (live === undefined) return text;
+  return losslessText(respectIgnored(ignoreDifferences, parseLossless(text) as KubeObject, live));
 }
 
 /** The kind as the cluster serves it; asks the cluster again where it is not known. */

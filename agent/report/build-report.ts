@@ -6,6 +6,7 @@ import type { OperationProgress } from '../state/record.ts';
 import { standingOf, type Standing } from '../reconcile/compare-state.ts';
 import type { DesiredObject, Facts } from '../reconcile/model.ts';
 import type { AppRuntime } from '../reconcile/runtime.ts';
+import { resourceName } from '../reconcile/tasks.ts';
 
 const resourcesShown = 10_000;
 const unchangedShown = 500;
@@ -122,8 +123,7 @@ function unchanged(app: AppRuntime, progress: OperationProgress, changed: number
     if (results.length + changed >= unchangedShown) break;
     if (object.hook !== undefined || progress.results[object.key] !== undefined) continue;
     if (selected !== undefined && !selected.has(object.key)) continue;
-    const { group, kind, name } = object.id;
-    const message = `${kind.toLowerCase()}${group === '' ? '' : `.${group}`}/${name} unchanged`;
+    const message = `${resourceName(object.id)} unchanged`;
     results.push({ ...object.id, status: 'Synced', action: 'unchanged', message, phase: 'Sync' });
   }
   return results;

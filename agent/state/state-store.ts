@@ -11,24 +11,27 @@ import { layOut, partsOf, readLayout, type Layout } from './secret-layout.ts';
 /** What a save left behind; the next save needs it. */
 export interface StoredVersion {
   resourceVersion: string;
-  /** Data keys of the parent Secret that are there, with a cheap fingerprint of large values. */
+  /** Data keys of the parent Secret that are there. */
   keys: Set<string>;
+  /** What is there is damaged or of unknown origin: the next save writes all of it again. */
+  rewrite?: boolean;
+  /** Names of its parts. */
   parts: Set<string>;
   annotations: string;
 }
 
+/** `state` is missing where what is stored cannot be read (FT-55). */
 export interface Loaded {
-  state: AppState;
+  state?: AppState;
   version: StoredVersion;
 }
+
+type OnDamaged = (application: string, error: HawserError) => void;
 
 /** Persisted state of applications: one Secret each (the ApplySet parent), and parts where it outgrows one. */
 export interface AgentStateStore {
   /** Calls back for every application found; a damaged one is reported with its error, never dropped silently. */
-  loadAll(
-    onLoaded: (loaded: Loaded) => void,
-    onDamaged: (application: string, error: HawserError) => void,
-  ): Promise<void>;
+  loadAll(onLoaded: (state: AppState, version: StoredVersion) => void, onDamaged: OnDamaged): Promise<void>;
   /** One application, as another writer left it. */
   load(application: string): Promise<Loaded | undefined>;
   /**
@@ -66,7 +69,7 @@ export function createStateStore(deps: StateStoreDeps): AgentStateStore {
     loadAll: (onLoaded, onDamaged) => loadAll(deps, onLoaded, onDamaged),
     async load(application) {
       const secret = await cluster.get(secretKind, idIn(namespace, parentName(application)));
-      return secret === undefined ? undefined : readSecret(deps, secret);
+      return secret === undefined ? undefined : readSecret(deps, secret, () => undefined);
     },
     save: (state, version, withSnapshot) => save(deps, state, version, withSnapshot),
     drop: (application) => drop(deps, application),
@@ -83,41 +86,57 @@ function idIn(namespace: string, name: string) {
 
 async function loadAll(
   deps: StateStoreDeps,
-  onLoaded: (loaded: Loaded) => void,
-  onDamaged: (application: string, error: HawserError) => void,
+  onLoaded: (state: AppState, version: StoredVersion) => void,
+  onDamaged: OnDamaged,
 ): Promise<void> {
   const labelSelector = `${managedBy}=hawser,${applicationLabel}`;
   // Small pages: a Secret may be a mebibyte.
   for await (const page of deps.cluster.list(secretKind, { namespace: deps.namespace, labelSelector, limit: 50 })) {
     for (const secret of page) {
-      const application = secret.metadata.labels?.[applicationLabel] ?? '';
-      try {
-        onLoaded(await readSecret(deps, secret));
-      } catch (error) {
-        if (error instanceof HawserError && error.code !== 'snapshot-invalid') throw error;
-        const text = `The stored state of ${application} is damaged: ${messageOf(error)}`;
-        onDamaged(application, new HawserError('snapshot-invalid', text, { cause: error }));
-      }
+      const { state, version } = await readSecret(deps, secret, onDamaged);
+      if (state !== undefined) onLoaded(state, version);
     }
   }
 }
 
-async function readSecret(deps: StateStoreDeps, secret: KubeObject): Promise<Loaded> {
+async function readSecret(deps: StateStoreDeps, secret: KubeObject, onDamaged: OnDamaged): Promise<Loaded> {
   const main = dataOf(secret);
   const application = secret.metadata.labels?.[applicationLabel] ?? '';
   const layout: Layout = { main, parts: new Map() };
-  for (const suffix of partsOf(main)) {
-    const part = await deps.cluster.get(secretKind, idIn(deps.namespace, partName(application, suffix)));
-    const bytes = part === undefined ? undefined : dataOf(part).get('part');
-    if (bytes !== undefined) layout.parts.set(suffix, bytes);
-  }
+  const problem = await readParts(deps, application, layout);
   const version: StoredVersion = {
     resourceVersion: secret.metadata.resourceVersion ?? '',
     keys: new Set(main.keys()),
     parts: new Set(layout.parts.keys()),
     annotations: '',
   };
-  return { state: readLayout(layout), version };
+  try {
+    if (problem === undefined) return { state: readLayout(layout), version };
+  } catch (error) {
+    onDamaged(application, damage(application, messageOf(error)));
+    return { version: { ...version, rewrite: true } };
+  }
+  onDamaged(application, damage(application, problem));
+  return { version: { ...version, rewrite: true } };
+}
+
+async function readParts(deps: StateStoreDeps, application: string, layout: Layout): Promise<string | undefined> {
+  let suffixes: string[];
+  try {
+    suffixes = partsOf(layout.main);
+  } catch (error) {
+    return messageOf(error);
+  }
+  for (const suffix of suffixes) {
+    const part = await deps.cluster.get(secretKind, idIn(deps.namespace, partName(application, suffix)));
+    const bytes = part === undefined ? undefined : dataOf(part).get('part');
+    if (bytes !== undefined) layout.parts.set(suffix, bytes);
+  }
+  return undefined;
+}
+
+function damage(application: string, reason: string): HawserError {
+  return new HawserError('snapshot-invalid', `The stored state of ${application} is damaged: ${reason}`);
 }
 
 function dataOf(secret: KubeObject): Map<string, Buffer> {
@@ -216,7 +235,10 @@ function patchOf(
 ): JsonObject {
   const data: JsonObject = {};
   for (const [name, bytes] of layout.main) {
-    const same = version.keys.has(name) && (name.startsWith('chunk.') || (name === 'root' && !withSnapshot));
+    const same =
+      version.rewrite !== true &&
+      version.keys.has(name) &&
+      (name.startsWith('chunk.') || (name === 'root' && !withSnapshot));
     if (!same) data[name] = bytes.toString('base64');
   }
   for (const name of version.keys) if (!layout.main.has(name)) data[name] = null;

@@ -39,9 +39,9 @@ describe('crash safety', () => {
             for (const { state, crashAfter, lives } of happened) {
               generation = await publish(harness, state);
               const { crashed, kill } = harness.start({ crashAfter });
-              let dead = false;
-              void crashed.then(() => (dead = true));
-              for (let second = 0; second < lives && !dead; second += 1) await harness.clock.advance(1000);
+              const life = { over: false };
+              void crashed.then(() => (life.over = true));
+              for (let second = 0; second < lives && !life.over; second += 1) await harness.clock.advance(1000);
               await kill();
             }
             harness.start();
