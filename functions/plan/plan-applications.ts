@@ -272,6 +272,7 @@ async function jobBase(context: Context, planned: Planned) {
     dependsOn: await dependencies(context, planned.application),
     initiatedBy: request.initiatedBy,
     renderDigest: planned.renderDigest,
+    specRevision: planned.specRevision,
   };
   return {
     organisation: request.organisation,

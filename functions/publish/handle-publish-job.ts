@@ -10,7 +10,8 @@ import type { Signer } from '#shared/ports/signer.ts';
 import type { InputChunks, SnapshotChunks } from '#shared/state/chunks.ts';
 import type { DeclareDeps } from '#shared/state/declare-context.ts';
 import type { Decision } from '#shared/state/heads.ts';
-import { getApplication } from '#shared/state/registry.ts';
+import type { Row } from '#shared/ports/state-store.ts';
+import { getApplicationRow } from '#shared/state/registry.ts';
 import type { RootContent } from './build-root.ts';
 import { planAgain, publishRender } from './publish-render.ts';
 import { publishRepeat } from './publish-repeat.ts';
@@ -52,26 +53,32 @@ export interface Published {
  */
 export function createPublishHandler(deps: PublishDeps): (job: PublishJob) => Promise<void> {
   return async function handlePublishJob(job) {
-    const application = await getApplication(deps.store, job.organisation, job.application);
-    if (application === undefined) return;
+    const spec = await getApplicationRow(deps.store, job.organisation, job.application);
+    if (spec === undefined) return;
     try {
-      await handle(deps, job, application);
+      await handle(deps, job, spec);
     } catch (error) {
       if (!(error instanceof HawserError) || error.retry === 'later') throw error;
       if (job.result.status === 'repeat') await showRefusal(deps, job, messageOf(error));
-      else await showFailure(deps, job, application, conditionOf(error.code), messageOf(error));
+      else await showFailure(deps, job, spec.value, conditionOf(error.code), messageOf(error));
     }
   };
 }
 
-async function handle(deps: PublishDeps, job: PublishJob, application: Application): Promise<void> {
+async function handle(deps: PublishDeps, job: PublishJob, spec: Row<Application>): Promise<void> {
   const { result } = job;
+  const application = spec.value;
   if (result.status === 'repeat') {
     await finish(deps, job, application, await publishRepeat(deps, job, result));
     return;
   }
   // What is being deleted is not published any more, whatever was on its way.
   if (application.deleting !== undefined) return;
+  if ((job.intent.specRevision ?? spec.revision) !== spec.revision) {
+    // Declared anew since it was planned: bound to the new declaration it would be something else than its digest says (INV-08).
+    await planAgain(deps, job, application);
+    return;
+  }
   if (result.status === 'rendered')
     await finish(deps, job, application, await publishRender(deps, job, application, result));
   else if (result.status === 'unchanged') await clearFailure(deps, job, application);

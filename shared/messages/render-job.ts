@@ -24,5 +24,7 @@ export const PublishIntent = z.object({
   initiatedBy: z.string(),
   /** Hash over what decides the render alone: key of the render cache. */
   renderDigest: z.string(),
+  /** Revision of the application's SPEC row that was planned: another one has to be planned anew. */
+  specRevision: z.number().int().optional(),
 });
 export type PublishIntent = z.infer<typeof PublishIntent>;

@@ -111,9 +111,9 @@ async function compile(context: DeclareContext, declared: JsonObject): Promise<A
     await requirePermission(context, application, clusters);
     return application;
   } catch (error) {
-    if (error instanceof HawserError && error.retry === 'later') throw error;
+    if (!(error instanceof HawserError) || error.retry === 'later') throw error;
     // A missing GitRepository may still come: such a Kustomization waits, like every child of an application.
-    const waits = error instanceof HawserError && error.code === 'not-found';
+    const waits = error.code === 'not-found';
     if (request.parent === undefined && !waits) throw error;
     return invalidApplication(declared, compileContext, messageOf(error));
   }

@@ -52,7 +52,8 @@ async function declareOne(context: DeclareContext, role: DeclaredRole, object: J
     }
     return refused(object, `${identity(object).kind} is not supported yet`);
   } catch (error) {
-    if (error instanceof HawserError && error.retry === 'later') throw error;
+    // Only what is wrong with the object itself refuses it; trouble of our own must be seen, and tried again.
+    if (!(error instanceof HawserError) || error.retry === 'later') throw error;
     return refused(object, messageOf(error));
   }
 }

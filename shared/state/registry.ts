@@ -8,7 +8,7 @@ import type { Project } from '../domain/project.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RepositoryAccess } from '../ports/git-source.ts';
 import type { SecretStore } from '../ports/secret-store.ts';
-import type { StateStore } from '../ports/state-store.ts';
+import type { Row, StateStore } from '../ports/state-store.ts';
 import { applicationKey, organisationKey, sortKeys } from './keys.ts';
 import { eachRow } from './update.ts';
 
@@ -169,6 +169,15 @@ export async function getApplication(
   id: string,
 ): Promise<Application | undefined> {
   return (await store.get<Application>(applicationKey(organisation, id), sortKeys.spec))?.value;
+}
+
+/** The row of a spec: its revision changes with every declaration and with what people do by hand. */
+export async function getApplicationRow(
+  store: StateStore,
+  organisation: string,
+  id: string,
+): Promise<Row<Application> | undefined> {
+  return store.get<Application>(applicationKey(organisation, id), sortKeys.spec);
 }
 
 /** Many specs at once; unknown ids are missing from the result. */
