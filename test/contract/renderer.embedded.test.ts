@@ -47,7 +47,8 @@ describe('kustomize’s own binary', { timeout: 180_000 }, () => {
 
   it('gives what kubectl’s gives', async () => {
     const other = await open();
-    expect(await renderer.render(kustomizeBundle(shop))).toEqual(await other.render(kustomizeBundle(shop)));
+    const bundle = kustomizeBundle(shop, 'shop', { namePrefix: 'x-', images: ['nginx:2'] });
+    expect(await renderer.render(bundle)).toEqual(await other.render(bundle));
     await other.close();
   });
 
@@ -129,7 +130,8 @@ else {
     await chmod(probe, 0o755);
     process.env['AWS_SECRET_ACCESS_KEY'] = 'canary';
     const renderer = await createRenderer({ cacheDir, log: silent, kustomize: probe });
-    const { objects } = await renderer.render(kustomizeBundle(shop));
+    // A prefix, because a folder that only lists resources needs no tool.
+    const { objects } = await renderer.render(kustomizeBundle(shop, 'shop', { namePrefix: 'x-' }));
     const { seen } = JSON.parse(objects[0] ?? '{}') as {
       seen: { environment: Record<string, string>; stdin: string; interfaces: string[]; group: string; limits: string };
     };
@@ -151,6 +153,24 @@ else {
     expect(seen.group).not.toBe(String(process.pid));
     expect(seen.interfaces).toEqual([]);
     expect(seen.limits).toMatch(/Max data size +2147483648/);
+  });
+
+  it('starts no process for a folder that only lists resources', async () => {
+    await using folder = await temporaryFolder();
+    const only = join(folder.path, 'kustomize');
+    await writeFile(
+      only,
+      `#!${process.execPath}\nif (process.argv[2] !== 'version') process.exit(1);\nconsole.log('v5.7.1');\n`,
+      {
+        mode: 0o755,
+      },
+    );
+    const renderer = await createRenderer({ cacheDir, log: silent, kustomize: only });
+    expect((await renderer.render(kustomizeBundle(shop))).objects).toHaveLength(4);
+    await expect(renderer.render(kustomizeBundle(shop, 'shop', { namePrefix: 'x-' }))).rejects.toMatchObject({
+      code: 'render-failed',
+    });
+    await renderer.close();
   });
 
   it('INV-35: leaves no file and no process behind', async () => {

@@ -1,14 +1,13 @@
-import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseJsonStream } from '#shared/adapters/render/json-reader.ts';
 import { canonicalText, floatText, type JsonTree } from '#shared/adapters/render/json-tree.ts';
 import { defaultLimits } from '#shared/adapters/render/limits.ts';
 import { prepareToolchain } from '#shared/adapters/render/toolchain.ts';
 import { splitDocuments } from '#shared/adapters/render/yaml-subset.ts';
 import { yamlToTree } from '#shared/adapters/render/yaml-to-json.ts';
+import { askKubectl } from '#test/kit/kubectl-reader.ts';
 import { deployment } from '#test/fixtures/render/bundles.ts';
 import { yamlCorpus, yamlPieces } from '#test/fixtures/render/yaml-corpus.ts';
 
@@ -34,19 +33,12 @@ describe('YAML as kubectl reads it', { timeout: 120_000 }, () => {
     return isObject ? { text: only.text, tree } : undefined;
   };
 
-  const ask = (texts: string[]): string[] => {
-    const output = execFileSync(kubectl, ['patch', '--local', '--type', 'merge', '-p', '{}', '-o', 'json', '-f', '-'], {
-      input: texts.join('---\n'),
-      env: { KUBECONFIG: '/dev/null', HOME: '/nonexistent' },
-      maxBuffer: 256 * 1024 * 1024,
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
-    return parseJsonStream(output.toString(), 200).map(canonicalText);
-  };
-
   const compare = (texts: string[]): number => {
     const claimed = texts.map(claim).filter((entry) => entry !== undefined);
-    const answers = ask(claimed.map(({ text }) => text));
+    const answers = askKubectl(
+      kubectl,
+      claimed.map(({ text }) => text),
+    );
     expect(answers).toHaveLength(claimed.length);
     const differing = claimed
       .map(({ text, tree }, index) => ({ text, ours: canonicalText(asPrinted(tree)), theirs: answers[index] }))

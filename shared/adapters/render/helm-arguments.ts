@@ -4,7 +4,7 @@ import { HawserError } from '../../errors.ts';
 import type { RenderTool } from '../../ports/renderer.ts';
 import { join } from 'node:path';
 import { isRemoteReference, resolveWithin } from './bundle-files.ts';
-import type { RenderContext } from './render-in-directory.ts';
+import type { RenderContext } from './render-context.ts';
 
 /** helm's own limits on `--set` names. */
 const maxIndex = 65_536;

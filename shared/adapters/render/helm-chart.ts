@@ -1,6 +1,6 @@
 import { HawserError, messageOf } from '../../errors.ts';
 import { isJsonObject } from '../../domain/json.ts';
-import type { RenderContext } from './render-in-directory.ts';
+import type { RenderContext } from './render-context.ts';
 
 /**
  * Looks through the chart before helm does: a schema must not refer to files or hosts (NT-43), and templates that call

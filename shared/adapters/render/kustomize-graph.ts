@@ -1,11 +1,10 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { HawserError } from '../../errors.ts';
 import { isRemoteReference, resolveWithin } from './bundle-files.ts';
 import { canonicalText, listAt, stringAt, type JsonMap, type JsonTree } from './json-tree.ts';
 import { decodeText, readDocument } from './read-documents.ts';
-import type { RenderContext } from './render-in-directory.ts';
+import type { RenderContext } from './render-context.ts';
 import { splitDocuments } from './yaml-subset.ts';
+import { yamlToPlainTree } from './yaml-to-json.ts';
 
 /** A kustomization file of the bundle as kustomize will read it. */
 export interface Kustomization {
@@ -14,6 +13,8 @@ export interface Kustomization {
   /** Its folder, '' for the root. */
   folder: string;
   tree: JsonMap;
+  /** True where every YAML reader reads the file alike (`yamlToPlainTree`). */
+  isPlain: boolean;
 }
 
 /** The file names that kustomize looks for, in its order. */
@@ -28,12 +29,22 @@ export function openKustomization(context: RenderContext, folder: string): Kusto
   });
 }
 
-/** Writes an edited kustomization over the user's file, in the job's directory and in memory. JSON is YAML. */
-export function saveKustomization(context: RenderContext, { file, tree }: Kustomization): void {
-  const bytes = Buffer.from(canonicalText(tree));
-  context.files.set(file, bytes);
-  context.edited.set(file, tree);
-  writeFileSync(join(context.source, file), bytes, { mode: 0o600 });
+/** All kustomization files of a folder, in kustomize's order; it refuses to build where there are several. */
+export function findKustomizations(context: RenderContext, folder: string): Kustomization[] {
+  return fileNames.flatMap((name) => {
+    const file = folder === '' ? name : `${folder}/${name}`;
+    const bytes = context.files.get(file);
+    if (bytes === undefined) return [];
+    const kustomization = context.kustomizations.get(file) ?? readKustomization(context, { file, folder }, bytes);
+    context.kustomizations.set(file, kustomization);
+    return [kustomization];
+  });
+}
+
+/** Puts an edited kustomization in the place of the user's file, for this job. JSON is YAML. */
+export function saveKustomization(context: RenderContext, kustomization: Kustomization): void {
+  context.files.set(kustomization.file, Buffer.from(canonicalText(kustomization.tree)));
+  context.kustomizations.set(kustomization.file, kustomization);
 }
 
 /**
@@ -201,23 +212,24 @@ function isInline(reference: JsonTree): reference is string {
 }
 
 function findKustomization(context: RenderContext, folder: string): Kustomization | undefined {
-  for (const name of fileNames) {
-    const file = folder === '' ? name : `${folder}/${name}`;
-    const bytes = context.files.get(file);
-    if (bytes !== undefined)
-      return { file, folder, tree: context.edited.get(file) ?? readKustomization(context, file, bytes) };
-  }
-  return undefined;
+  return findKustomizations(context, folder)[0];
 }
 
-function readKustomization(context: RenderContext, file: string, bytes: Uint8Array): JsonMap {
-  const [document] = splitDocuments(decodeText(bytes, `file ${file}`));
-  if (document === undefined) return new Map();
+function readKustomization(
+  context: RenderContext,
+  place: { file: string; folder: string },
+  bytes: Uint8Array,
+): Kustomization {
+  const { file } = place;
+  const [document, ...more] = splitDocuments(decodeText(bytes, `file ${file}`));
+  if (document === undefined) return { ...place, tree: new Map(), isPlain: false };
+  const plain = more.length === 0 ? yamlToPlainTree(document.text, context.limits) : undefined;
+  if (plain instanceof Map) return { ...place, tree: plain, isPlain: true };
   // kubectl wants a kind and kustomize does not; a later `kind` of the file's own wins.
   const text = /^kind\s*:/m.test(document.text) ? document.text : `kind: Kustomization\n${document.text}`;
   const line = document.line - (text === document.text ? 0 : 1);
   const [tree = null] = readDocument(context, { text, line }, `file ${file}`);
-  if (tree instanceof Map) return tree;
+  if (tree instanceof Map) return { ...place, tree, isPlain: false };
   throw new HawserError('object-invalid', `file ${file} is not a kustomization but a plain value or list`, {
     data: { file },
   });

@@ -3,7 +3,7 @@ import type { FoundDocument } from './collect-objects.ts';
 import { parseJsonStream } from './json-reader.ts';
 import type { JsonTree } from './json-tree.ts';
 import { cleanWords, runTool } from './run-tool.ts';
-import type { RenderContext } from './render-in-directory.ts';
+import type { RenderContext } from './render-context.ts';
 import { splitDocuments, type DocumentText } from './yaml-subset.ts';
 import { yamlToTree } from './yaml-to-json.ts';
 

@@ -3,7 +3,7 @@ import type { FoundDocument } from './collect-objects.ts';
 import { parseJsonStream } from './json-reader.ts';
 import { stringAt, type JsonTree } from './json-tree.ts';
 import { decodeText, readDocument } from './read-documents.ts';
-import type { RenderContext } from './render-in-directory.ts';
+import type { RenderContext } from './render-context.ts';
 import { splitDocuments } from './yaml-subset.ts';
 
 const skipMarker = '+argocd:skip-file-rendering';

@@ -7,8 +7,9 @@ import { listAt, stringAt, type JsonMap, type JsonTree } from './json-tree.ts';
 import { editLikeFlux, hasKustomizeEdits } from './kustomize-edits.ts';
 import { checkKustomizeGraph, openKustomization, saveKustomization, type Kustomization } from './kustomize-graph.ts';
 import { decodeText, readDocument } from './read-documents.ts';
+import { renderPlainKustomization } from './plain-kustomize.ts';
 import { buildKustomization, existsIn } from './render-kustomize.ts';
-import type { RenderContext } from './render-in-directory.ts';
+import type { RenderContext } from './render-context.ts';
 import { splitDocuments, type DocumentText } from './yaml-subset.ts';
 
 const substituteKey = 'kustomize.toolkit.fluxcd.io/substitute';
@@ -19,12 +20,28 @@ export function renderFlux(context: RenderContext, job: Extract<RenderTool, { to
   requireVariableNames(options.substitute ?? {});
   prepareKustomization(context, job);
   const { readsBeyondRoot } = checkKustomizeGraph(context);
-  const text = decodeText(buildKustomization(context, readsBeyondRoot), 'the output of kustomize');
-  const found = splitDocuments(text).flatMap((document, index) => {
+  const found = plainDocuments(context, options) ?? builtDocuments(context, options, readsBeyondRoot);
+  return found.filter(({ tree }) => !isKustomizeKind(tree)).map((document) => finish(document, options));
+}
+
+/** Without a process, where nothing is to be substituted and the kustomization only lists resources. */
+function plainDocuments(
+  context: RenderContext,
+  { substitute: variables = {} }: FluxOptions,
+): FoundDocument[] | undefined {
+  const hasVariables = Object.keys(variables).length > 0;
+  if (hasVariables && [...context.files.values()].some((bytes) => bytes.includes(dollar))) return undefined;
+  return renderPlainKustomization(context);
+}
+
+const dollar = '$'.charCodeAt(0);
+
+function builtDocuments(context: RenderContext, options: FluxOptions, beyondRoot: boolean): FoundDocument[] {
+  const text = decodeText(buildKustomization(context, beyondRoot), 'the output of kustomize');
+  return splitDocuments(text).flatMap((document, index) => {
     const where = `document ${index + 1} of kustomize’s output`;
     return readDocument(context, substitute(context, document, options, where), where).map((tree) => ({ tree, where }));
   });
-  return found.filter(({ tree }) => !isKustomizeKind(tree)).map((document) => finish(document, options));
 }
 
 function prepareKustomization(context: RenderContext, job: Extract<RenderTool, { tool: 'flux' }>): void {
@@ -48,7 +65,7 @@ function generate(context: RenderContext, manifests: string[]): Kustomization {
     ['kind', 'Kustomization'],
     ['resources', resources],
   ]);
-  return { file: `${prefix}kustomization.yaml`, folder: context.path, tree };
+  return { file: `${prefix}kustomization.yaml`, folder: context.path, tree, isPlain: true };
 }
 
 function withoutPostBuild({ substitute: _variables, commonMetadata: _metadata, ...rest }: FluxOptions): FluxOptions {

@@ -5,12 +5,13 @@ import type { FoundDocument } from './collect-objects.ts';
 import { checkChart } from './helm-chart.ts';
 import { helmArguments } from './helm-arguments.ts';
 import { decodeText, readDocuments } from './read-documents.ts';
-import type { RenderContext } from './render-in-directory.ts';
+import { writeBundle, type RenderContext } from './render-context.ts';
 import { runTool } from './run-tool.ts';
 
 /** Argo CD's Helm tool: `helm template` as a template engine only, without plugins, DNS, cluster or dependency download. */
 export function renderHelm(context: RenderContext, job: Extract<RenderTool, { tool: 'helm' }>): FoundDocument[] {
   checkChart(context);
+  writeBundle(context);
   mkdirSync(join(context.directory, 'tmp'), { mode: 0o700 });
   const write = (name: string, content: string | Uint8Array): string => {
     const path = join(context.directory, name);

@@ -4,7 +4,8 @@ import type { FoundDocument } from './collect-objects.ts';
 import { editLikeArgo, hasKustomizeEdits } from './kustomize-edits.ts';
 import { checkKustomizeGraph, openKustomization, saveKustomization } from './kustomize-graph.ts';
 import { decodeText, readDocuments } from './read-documents.ts';
-import type { RenderContext } from './render-in-directory.ts';
+import { renderPlainKustomization } from './plain-kustomize.ts';
+import { writeBundle, type RenderContext } from './render-context.ts';
 import { runTool } from './run-tool.ts';
 
 /** Argo CD's Kustomize tool: overrides as `kustomize edit` would write them into the user's file, then one build. */
@@ -15,6 +16,8 @@ export function renderKustomize(context: RenderContext, options: KustomizeOption
     saveKustomization(context, kustomization);
   }
   checkKustomizeGraph(context);
+  const plain = renderPlainKustomization(context);
+  if (plain !== undefined) return plain;
   const text = decodeText(buildKustomization(context, false), 'the output of kustomize');
   return readDocuments(context, text, (index) => `document ${index} of kustomize’s output`);
 }
@@ -26,6 +29,7 @@ export function renderKustomize(context: RenderContext, options: KustomizeOption
 export function buildKustomization(context: RenderContext, beyondRoot: boolean): Buffer {
   const { kustomize, kubectl } = context.tools;
   const folder = join(context.source, context.path);
+  writeBundle(context);
   const { stdout, stderr } = runTool(context, {
     name: 'kustomize',
     command: kustomize ?? kubectl,

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { HawserError } from '../../errors.ts';
 import { limitError } from './limits.ts';
-import type { RenderContext } from './render-in-directory.ts';
+import type { RenderContext } from './render-context.ts';
 
 /** A tool to run: an absolute path, arguments as an array, never a shell. */
 export interface ToolRun {

@@ -44,6 +44,23 @@ export function plainKey(source: string): string | undefined {
   return digits !== undefined && BigInt(digits) < 2n ** 63n ? digits : undefined;
 }
 
+/** True for plain scalars that go-yaml v2 and v3 may understand differently, or print differently when they copy them. */
+export function isReadDifferently(source: string): boolean {
+  const value = resolvePlain(source);
+  if (value === null) return false;
+  if (typeof value === 'boolean') return !/^(?:true|false)$/i.test(source);
+  if (typeof value === 'string') return /^\d{4}-|^=$/.test(source) || isWrittenDifferently(source);
+  return !/^(?:0|-?[1-9]\d{0,14})(?:\.\d{1,9})?$/.test(source);
+}
+
+/** True for texts whose way through kustomize's readers and writers is not proved to keep them; it takes `"<<"` for a merge. */
+export function isWrittenDifferently(text: string): boolean {
+  if (text === '<<') return true;
+  // oxlint-disable-next-line no-control-regex -- control characters are what is refused
+  if (/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\ufeff]/.test(text)) return true;
+  return text.includes('\n') && (/^\s/.test(text) || /[ \t]\n/.test(text));
+}
+
 function resolveNumber(source: string, plain: string): PlainScalar {
   const integer = goInteger.exec(plain);
   if (integer !== null) {

@@ -2,7 +2,7 @@ import { isAlias, isMap, isScalar, isSeq, parseDocument, Schema, type Node, type
 import { limitError, type RenderLimits } from './limits.ts';
 import type { JsonMap, JsonTree } from './json-tree.ts';
 import { isProvenText } from './yaml-subset.ts';
-import { plainKey, resolvePlain, unproven } from './yaml-scalars.ts';
+import { isReadDifferently, isWrittenDifferently, plainKey, resolvePlain, unproven } from './yaml-scalars.ts';
 
 /**
  * One YAML document as kubectl reads it (sigs.k8s.io/yaml: go-yaml v2), or undefined where the text leaves the subset
@@ -10,6 +10,21 @@ import { plainKey, resolvePlain, unproven } from './yaml-scalars.ts';
  * Throws `render-limit` past LIM-12; aliases are counted before they are expanded.
  */
 export function yamlToTree(text: string, limits: Pick<RenderLimits, 'nodesPerObject' | 'depth'>): JsonTree | undefined {
+  return readYaml(text, limits, false);
+}
+
+/**
+ * As `yamlToTree`, but undefined also where other YAML readers (go-yaml v3 inside kustomize) read or write the text
+ * differently: words like `yes`, unusual numbers, dates, anchors, merges, repeated keys, odd line breaks in texts.
+ */
+export function yamlToPlainTree(
+  text: string,
+  limits: Pick<RenderLimits, 'nodesPerObject' | 'depth'>,
+): JsonTree | undefined {
+  return readYaml(text, limits, true);
+}
+
+function readYaml(text: string, limits: Walk['limits'], isStrict: boolean): JsonTree | undefined {
   if (!isProvenText(text)) return undefined;
   const document = parseDocument(text, parseOptions);
   if (document.errors.length > 0 || document.warnings.length > 0) return undefined;
@@ -18,6 +33,7 @@ export function yamlToTree(text: string, limits: Pick<RenderLimits, 'nodesPerObj
   const walk: Walk = {
     text,
     limits,
+    isStrict,
     anchors: new Map(),
     open: new Set(),
     column: 0,
@@ -42,6 +58,7 @@ const parseOptions = {
 interface Walk {
   text: string;
   limits: Pick<RenderLimits, 'nodesPerObject' | 'depth'>;
+  isStrict: boolean;
   anchors: Map<string, Node>;
   /** Anchored nodes that are being converted: an alias to one of them would never end. */
   open: Set<Node>;
@@ -68,6 +85,7 @@ function convert(walk: Walk, node: Node | null, depth: number): Converted {
     if (walk.aliased > 100 && walk.aliased > walk.nodes * 0.9) return unproven;
   }
   if (!isPlainNode(node)) return unproven;
+  if (walk.isStrict && node.anchor !== undefined) return unproven;
   if (node.anchor === undefined) return convertContent(walk, node, depth);
   if (walk.inAlias === 0) {
     if (!/^[\w-]+$/.test(node.anchor) || !/\s/.test(walk.text[(node.range?.[0] ?? 0) - 1] ?? '')) return unproven;
@@ -99,10 +117,14 @@ function convertScalar(walk: Walk, node: Scalar): Converted {
   const value = node.value as string;
   const isBlock = node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED';
   if (!isBlock && !isProvenFolding(walk, node)) return unproven;
-  if (node.type === 'PLAIN') return isProvenPlain(value) ? resolvePlain(value) : unproven;
+  if (node.type === 'PLAIN') {
+    return isProvenPlain(value) && !(walk.isStrict && isReadDifferently(value)) ? resolvePlain(value) : unproven;
+  }
+  if (walk.isStrict && (node.type === 'BLOCK_FOLDED' || isWrittenDifferently(value))) return unproven;
   if (walk.inAlias === 0 && node.range) {
     const source = walk.text.slice(node.range[0], node.range[1]);
     if (isBlock && !isProvenBlock(source + blanksAfter(walk.text, node.range[1]))) return unproven;
+    if (isBlock && walk.isStrict && /^.[-\d]*\+/.test(source)) return unproven;
     if (isBlock) walk.tabs += countTabs(source);
     else if (!isProvenQuoted(source)) return unproven;
     else if (!source.includes('\n')) walk.tabs += countTabs(source);
@@ -128,13 +150,13 @@ function convertMap(walk: Walk, pairs: Pair<Node, Node | null>[], isFlow: boolea
     if (isFlow && !(isProvenInFlow(walk, key) && isProvenInFlow(walk, value))) return unproven;
     if (!isScalar(key) || !isPlainNode(key) || key.anchor !== undefined) return unproven;
     if (key.type === 'PLAIN' && key.value === '<<') {
-      if (!mergeInto(walk, map, value, depth)) return unproven;
+      if (walk.isStrict || !mergeInto(walk, map, value, depth)) return unproven;
       continue;
     }
     const name = keyText(walk, key);
     walk.column = isFlow ? Infinity : columnOf(walk.text, key) + 1;
     const tree = name === undefined ? unproven : convert(walk, value, depth + 1);
-    if (name === undefined || tree === unproven) return unproven;
+    if (name === undefined || tree === unproven || (walk.isStrict && map.has(name))) return unproven;
     map.set(name, tree);
   }
   return map;
@@ -147,6 +169,8 @@ function keyText(walk: Walk, key: Scalar): string | undefined {
   const colon = key.type === 'PLAIN' ? spacedColon : anyColon;
   colon.lastIndex = end;
   if (!colon.test(walk.text)) return undefined;
+  if (key.type === 'PLAIN' && walk.isStrict && (isReadDifferently(value) || typeof resolvePlain(value) !== 'string'))
+    return undefined;
   if (key.type === 'PLAIN') return isProvenPlain(value) ? plainKey(value) : undefined;
   if (key.type !== 'QUOTE_DOUBLE' && key.type !== 'QUOTE_SINGLE') return undefined;
   return convertScalar(walk, key) === unproven ? undefined : value;
