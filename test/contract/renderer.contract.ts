@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HawserError } from '#shared/errors.ts';
 import type { RenderBundle, Renderer } from '#shared/ports/renderer.ts';
@@ -548,15 +551,17 @@ export function describeRenderer(name: string, open: (limits?: Limits) => Promis
       });
 
       it('NT-63: runs no plugin', async () => {
+        const ran = join(tmpdir(), `hawser-plugin-ran-${process.pid}`);
         const plugin =
           'apiVersion: v1\nkind: X\nmetadata:\n  name: x\n  annotations: {config.kubernetes.io/function: "exec: {path: ./run.sh}"}\n';
         const texts = {
           'shop/kustomization.yaml': 'generators: [plugin.yaml]\n',
           'shop/plugin.yaml': plugin,
-          'shop/run.sh': '#!/bin/sh\ntouch /tmp/hawser-plugin-ran\n',
+          'shop/run.sh': `#!/bin/sh\ntouch ${ran}\n`,
         };
         expect((await failure(kustomizeBundle(texts))).code).toBe('render-failed');
         expect((await failure(fluxBundle(texts))).code).toBe('render-failed');
+        expect(existsSync(ran)).toBe(false);
       });
 
       it('NT-66: shows nothing of the service’s environment', async () => {
