@@ -48,6 +48,8 @@ export interface ApplicationsDeps {
 }
 
 const workers = 8;
+/** Watches that have not listed by then are taken for forbidden. */
+const watchPatienceMs = 30_000;
 
 /** Creates the collection; its watches start as applications are put into it. */
 export function createApplications(deps: ApplicationsDeps): Applications {
@@ -79,6 +81,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
       owners,
       watch: (group, kind, version, namespace) => watch({ group, kind, version, namespace }),
       isComplete,
+      patientUntil: deps.clock.now() + watchPatienceMs,
       unmetOf: (app) => unmetDependencies(app, all),
       changed: (app, soon) => {
         deps.changed(app.id, soon);

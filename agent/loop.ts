@@ -1,4 +1,5 @@
 import { HawserError, messageOf } from '#shared/errors.ts';
+import type { ClusterCapabilities } from '#shared/domain/cluster.ts';
 import { parentMarks } from '#shared/domain/tracking.ts';
 import { parseKey } from '#shared/domain/kube-object.ts';
 import type { ClusterCommand } from '#shared/messages/cluster-command.ts';
@@ -52,7 +53,8 @@ const longestBackoffMs = 30_000;
 
 /** Creates the agent: nothing happens before `run`. */
 export function createAgent(deps: AgentDeps): Agent {
-  const { clock, log, cluster, hub, random = Math.random } = deps;
+  const { clock, log, hub, random = Math.random } = deps;
+  const cluster = tellingCapabilities(deps.cluster, (capabilities) => reporter.capabilities(capabilities));
   /** Version of the head that has been taken in. */
   let taken = 0;
   let connected = false;
@@ -120,7 +122,6 @@ export function createAgent(deps: AgentDeps): Agent {
   async function prepare(signal: AbortSignal): Promise<void> {
     const capabilities = await patiently(signal, 'reading the kinds of the cluster', () => cluster.discover());
     if (capabilities === undefined) return;
-    reporter.capabilities(capabilities);
     await patiently(signal, 'preparing the namespace', () => prepareNamespace(cluster, deps.namespace));
     await patiently(signal, 'loading the stored state', () =>
       store.loadAll(restoreOne, (application, error) =>
@@ -205,6 +206,21 @@ export function createAgent(deps: AgentDeps): Agent {
       await applications.stop();
     },
     state: () => ({ applications: applications.all.size, objects: objectsIn(applications), version: taken, connected }),
+  };
+}
+
+/** Tells when what the cluster serves changed: renders and namespaces hang on it. */
+function tellingCapabilities(cluster: Cluster, tell: (capabilities: ClusterCapabilities) => void): Cluster {
+  let told = '';
+  return {
+    ...cluster,
+    async discover() {
+      const capabilities = await cluster.discover();
+      const text = JSON.stringify(capabilities);
+      if (text !== told) tell(capabilities);
+      told = text;
+      return capabilities;
+    },
   };
 }
 

@@ -41,7 +41,7 @@ async function main(): Promise<void> {
   const connection = openConnection(settings);
   const requests = createRequests({ connection, clock });
   const cluster = createCluster({ requests, clock, log });
-  const hub = createHttpHub({ server: settings.server, token: tokenOf(settings), clock });
+  const hub = createHttpHub({ server: settings.server, token: tokenOf(settings) });
   const agent = createAgent({
     identity: settings,
     hub,

@@ -26,9 +26,9 @@ export function createWatchListener(deps: WatchListenerDeps): WatchListener {
     else deps.changed(app);
   }
 
-  function seen(key: string, live: KubeObject): void {
+  function seen(key: string, live: KubeObject, listing: boolean): void {
     const app = appOf(key);
-    if (app !== undefined) react(app, takeSeen(app, key, live, deps.differs));
+    if (app !== undefined) react(app, takeSeen(app, key, live, deps.differs, !listing));
   }
 
   /** An object observed at a later version than its deletion is another one (FT-101). */

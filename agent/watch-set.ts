@@ -6,7 +6,8 @@ import type { WatchHandler } from './cluster/watch.ts';
 
 /** What the watches tell. All calls are synchronous and in order. */
 export interface WatchListener {
-  seen(key: string, live: KubeObject): void;
+  /** `listing`: it is part of a list, thousands may follow. */
+  seen(key: string, live: KubeObject, listing: boolean): void;
   /** `version` is that of the deletion: an object observed later is another one. */
   gone(key: string, version: number): void;
   /** A list is complete: what is not among `present` and was not observed after `version` is not there. */
@@ -115,7 +116,7 @@ function createHandler(
     seen(live) {
       const key = keyFor(live);
       present?.add(key);
-      listener.seen(key, live);
+      listener.seen(key, live, present !== undefined);
     },
     removed(live) {
       listener.gone(keyFor(live), Number(live.metadata.resourceVersion));

@@ -123,7 +123,9 @@ function createPool(connection: Connection, concurrency: number, userAgent: stri
 
   function agentsFor(access: Access): { short: HttpAgent; long: HttpAgent } {
     if (agents !== undefined && tls === access.tls) return agents;
-    agents?.short.destroy();
+    // Requests under way end on their old connections; idle ones are of no use any more.
+    for (const idle of Object.values(agents?.short.freeSockets ?? {}))
+      for (const socket of idle ?? []) socket.destroy();
     tls = access.tls;
     const create = (maxSockets: number) =>
       secure

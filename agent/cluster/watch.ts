@@ -37,8 +37,10 @@ interface WatchDeps {
   clock: Clock;
   log: Log;
   random?: () => number;
-  /** How long the server may hold one watch request; overridden by tests. */
+  /** How long the server may hold one watch request; default about 4 to 5 minutes. */
   watchSeconds?: number;
+  /** How long past its end a watch may say nothing; default 20 s. */
+  silenceMs?: number;
 }
 
 const longestBackoff = 30_000;
@@ -115,7 +117,7 @@ async function follow(
   }
   let version = from;
   let gone = false;
-  await readLines(stream, seconds * 1000 + silenceAfterEnd, signal, (line) => {
+  await readLines(stream, seconds * 1000 + (deps.silenceMs ?? silenceAfterEnd), signal, (line) => {
     const event = JSON.parse(line) as WatchEvent;
     if (event.type === 'ERROR') {
       // Inside a 200 answer: 410 means that our version has been compacted away.

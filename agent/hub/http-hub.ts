@@ -3,7 +3,6 @@ import { gunzip } from 'node:zlib';
 import { z } from 'zod';
 import { HawserError, messageOf } from '#shared/errors.ts';
 import { ClusterCommand } from '#shared/messages/cluster-command.ts';
-import type { Clock } from '#shared/ports/clock.ts';
 import type { Hub, HubUpdate } from '#shared/ports/hub.ts';
 import { createHttpJson, type HttpAnswer } from './http-json.ts';
 
@@ -39,7 +38,6 @@ const pollGrace = 10_000;
 export interface HttpHubSettings {
   server: string;
   token: () => string;
-  clock: Clock;
 }
 
 /**

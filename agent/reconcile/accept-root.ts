@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { HawserError } from '#shared/errors.ts';
 import { sha256 } from '#shared/domain/digest.ts';
 import type { SignedRoot, SnapshotRoot } from '#shared/domain/snapshot.ts';
-import type { AppRecord } from '../state/record.ts';
+import type { AppRecord, OperationProgress } from '../state/record.ts';
 import type { StoredVersion } from '../state/state-store.ts';
 import type { Desired } from './model.ts';
 import type { AppRuntime } from './runtime.ts';
@@ -63,23 +63,25 @@ function runtimeOf(
  * Throws `snapshot-invalid` for one that is not newer: an agent never goes back (INV-15).
  * Nothing is written here; the next decision persists it together with the intent.
  */
-export function acceptSnapshot(app: AppRuntime, snapshot: VerifiedSnapshot): void {
+export function acceptSnapshot(app: AppRuntime, snapshot: VerifiedSnapshot, now: number): void {
   if (snapshot.root.generation <= app.record.generation) {
     const text = `generation ${snapshot.root.generation} of ${app.id} is not newer than ${app.record.generation}`;
     throw new HawserError('snapshot-invalid', text);
   }
   const { desired } = snapshot;
+  const before = app.desired;
   app.root = snapshot.root;
   app.signed = snapshot.signed;
   app.chunks = snapshot.chunks;
   app.desired = desired;
   app.saved = false;
-  const { deletion: _, hold, ...record } = app.record;
+  const { deletion: _, hold, operation, ...record } = app.record;
   // A hold on something that is desired again is over; else it stands until the next round judges anew.
   const stands = hold !== undefined && hold.objects.every((key) => !desired.objects.has(key));
   app.record = {
     ...record,
     ...(stands ? { hold } : {}),
+    ...(operation === undefined ? {} : { operation: superseded(operation, snapshot.root.generation, now) }),
     generation: snapshot.root.generation,
     rootDigest: sha256(snapshot.signed.root),
   };
@@ -88,11 +90,32 @@ export function acceptSnapshot(app: AppRuntime, snapshot: VerifiedSnapshot): voi
   app.shared.clear();
   app.corrections.clear();
   app.suspects.clear();
+  doubtChanged(app, before, desired);
   for (const [key, comparison] of app.comparisons) {
     if (desired.objects.get(key)?.digest !== comparison.digest) app.comparisons.delete(key);
   }
   for (const key of app.drifts.keys()) {
     if (desired.objects.get(key)?.digest !== app.record.inventory.get(key)?.digest) app.drifts.delete(key);
+  }
+}
+
+/** An operation that a newer generation overtook: what it has not done, the newer one does (FT-92). */
+function superseded(operation: OperationProgress, generation: number, now: number): OperationProgress {
+  if (operation.phase !== 'Running') return operation;
+  const { retryAt: _, waitingSince: __, ...rest } = operation;
+  const message = `superseded by generation ${generation}`;
+  return { ...rest, phase: 'Failed', message, finishedAt: new Date(now).toISOString() };
+}
+
+/**
+ * While another text was desired, live changes of these objects were not judged. Where what is desired now is what was
+ * applied before, nothing will be applied: so they are looked at again.
+ */
+function doubtChanged(app: AppRuntime, before: Desired, desired: Desired): void {
+  for (const [key, seen] of app.observed) {
+    const object = desired.objects.get(key);
+    if (object === undefined || before.objects.get(key)?.digest === object.digest) continue;
+    if (app.record.inventory.get(key)?.digest === object.digest && seen.drift === 'none') seen.drift = 'suspect';
   }
 }
 

@@ -33,8 +33,10 @@ function stepsOfOperation(facts: Facts, operation: OperationProgress): Step[] {
 function decideStep(facts: Facts, operation: OperationProgress, step: Step, count: number): Decision {
   const pending = step.tasks.filter((task) => isPending(facts, operation, task));
   // After a restart «not observed» may only mean «not listed yet»: applying then would write without need.
-  if (pending.some((task) => isUncertain(facts, task)) && !facts.complete)
-    return { do: 'wait', message: 'waiting for watches' };
+  const early = !facts.complete && facts.now < facts.patientUntil;
+  if (early && pending.some((task) => isUncertain(facts, task))) {
+    return { do: 'wait', until: facts.patientUntil, message: 'waiting for watches' };
+  }
   if (pending.length > 0) return { do: 'apply', operation, tasks: pending };
   const refused = step.tasks.filter((task) => operation.results[resultKeyOf(task)]?.status === 'SyncFailed');
   if (refused.length > 0) {

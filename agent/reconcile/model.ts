@@ -85,6 +85,8 @@ export interface Facts {
   comparisons: ReadonlyMap<string, Comparison>;
   /** True when every watch that these objects need has listed: only then does «not observed» mean «not there» (INV-30). */
   complete: boolean;
+  /** Until then (ms since 1970) incomplete watches are waited for; later they count as refused for good. */
+  patientUntil: number;
   /** Why applications that this one depends on are not ready; empty when they are. */
   unmet: readonly string[];
   /** Not before this time may this object be corrected (fights, failed corrections); Infinity: not at all. */

@@ -12,8 +12,11 @@ export type Change = 'nothing' | 'health' | 'drift';
 /** Tells whether a live object differs from what is desired in a field that we own; a local check, no request. */
 export type LocalCheck = (app: AppRuntime, key: string, live: KubeObject) => boolean;
 
-/** Takes in a live object from a watch. Events older than what is known are dropped (FT-101). */
-export function takeSeen(app: AppRuntime, key: string, live: KubeObject, differs: LocalCheck): Change {
+/**
+ * Takes in a live object from a watch. Events older than what is known are dropped (FT-101). Without `hold` a suspect is
+ * read again when it is verified: a list may hold thousands.
+ */
+export function takeSeen(app: AppRuntime, key: string, live: KubeObject, differs: LocalCheck, hold = true): Change {
   const before = app.observed.get(key);
   const { uid = '', resourceVersion = '' } = live.metadata;
   if (before?.uid === uid && Number(resourceVersion) <= Number(before.resourceVersion)) return 'nothing';
@@ -21,7 +24,7 @@ export function takeSeen(app: AppRuntime, key: string, live: KubeObject, differs
   if (before?.uid === uid && before.shape === next.shape) next.drift = before.drift;
   else if (isComparable(app, key) && !next.terminating && differs(app, key, live)) next.drift = 'suspect';
   app.observed.set(key, next);
-  if (next.drift === 'suspect') app.suspects.set(key, live);
+  if (next.drift === 'suspect' && hold) app.suspects.set(key, live);
   else app.suspects.delete(key);
   confirmCreation(app, key, live);
   const entry = app.record.inventory.get(key);

@@ -15,6 +15,8 @@ import { addEvent, setCondition, type AppRuntime } from './runtime.ts';
 export interface StepDeps extends ReconcileDeps, PruneDeps {
   store: AgentStateStore;
   isComplete(app: AppRuntime): boolean;
+  /** See `Facts`. */
+  patientUntil: number;
   unmetOf(app: AppRuntime): string[];
   /** Something that people see may have changed; `soon` false where it will change again in a moment. */
   changed(app: AppRuntime, soon: boolean): void;
@@ -50,7 +52,7 @@ function takeIncoming(deps: StepDeps, app: AppRuntime): void {
   const { incoming } = app;
   if (incoming === undefined) return;
   delete app.incoming;
-  acceptSnapshot(app, incoming);
+  acceptSnapshot(app, incoming, deps.clock.now());
   setCondition(app, 'ComparisonError', undefined, deps.clock.now());
 }
 
@@ -65,6 +67,7 @@ export function factsOf(deps: StepDeps, app: AppRuntime): Facts {
     observed: app.observed,
     comparisons: app.comparisons,
     complete: deps.isComplete(app),
+    patientUntil: deps.patientUntil,
     unmet: deps.unmetOf(app),
     correctAt: (key) => (app.shared.has(key) ? Infinity : correctAt(app, key, deps.clock.now())),
   };

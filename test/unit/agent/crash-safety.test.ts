@@ -51,7 +51,7 @@ describe('crash safety', () => {
             await harness.end();
           }
         }),
-        { numRuns: 120 },
+        { numRuns: 60 },
       );
     },
   );
