@@ -8,7 +8,10 @@ async function main(): Promise<void> {
   const terminal = createTerminal(process.stdout);
   let options: StartOptions;
   try {
-    options = parseStartOptions(process.argv.slice(2));
+    options = {
+      ...parseStartOptions(process.argv.slice(2)),
+      auditLog: process.env['HAWSER_SANDBOX_AUDIT'] === '1',
+    };
   } catch (error) {
     fail(error, 2);
     return;

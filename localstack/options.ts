@@ -13,7 +13,7 @@ export interface StartOptions {
   demo: boolean;
   help: boolean;
   verbose: boolean;
-  /** Tests count requests in the sandbox's audit log; no flag of the command line. */
+  /** Tests count requests in the sandbox's audit log: by `HAWSER_SANDBOX_AUDIT=1`, no flag of the command line. */
   auditLog?: boolean;
 }
 

@@ -111,7 +111,7 @@ async function forgetFights(product: TestProduct, name: string): Promise<void> {
 
 /** Requests of the agent that are not watches, while nothing happens. */
 async function idleRequests(product: TestProduct, seconds: number): Promise<number> {
-  const file = product.targets[0]?.sandbox?.auditLog ?? '';
+  const file = product.auditLog;
   await new Promise((resolve) => setTimeout(resolve, 10_000));
   const before = readFileSync(file, 'utf8').length;
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));

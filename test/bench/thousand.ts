@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { readFileSync } from 'node:fs';
 import { fleetApplication, fleetName, fleetNamespace, writeFleetFolder } from '#test/kit/fleet.ts';
-import { eventually, startTestProduct, type TestProduct } from '#test/kit/product.ts';
+import { eventually, startProductProcess, type TestProduct } from '#test/kit/product.ts';
 import type { ApplicationList } from '#shared/messages/api.ts';
 import { cpuSeconds, percentile, residentMiB } from './measure.ts';
 import { timePushes } from './push.ts';
@@ -64,7 +64,7 @@ interface Measured {
 }
 
 async function changeOneOf(count: number): Promise<Measured> {
-  const product = await startTestProduct({ auditLog: true });
+  const product = await startProductProcess({ auditLog: true });
   try {
     await product.kube.create('/api/v1/namespaces', {
       apiVersion: 'v1',
@@ -78,7 +78,7 @@ async function changeOneOf(count: number): Promise<Measured> {
     const agentPid = product.run.clusters[0]?.agentPid ?? 0;
     const before = {
       renders: await rendersSoFar(product),
-      cpu: cpuSeconds(process.pid) + cpuSeconds(agentPid),
+      cpu: cpuSeconds(product.run.pid) + cpuSeconds(agentPid),
       audit: auditSize(product),
     };
     const samples = await timePushes(product, work, fleetName(Math.floor(count / 2)), pushes);
@@ -87,12 +87,12 @@ async function changeOneOf(count: number): Promise<Measured> {
     return {
       created: seconds,
       listP95: percentile(lists, 0.95),
-      serviceMiB: Math.max(peak, residentMiB(process.pid)),
+      serviceMiB: Math.max(peak, residentMiB(product.run.pid)),
       agentMiB: residentMiB(agentPid),
       renders: ((await rendersSoFar(product)) - before.renders) / done,
       writes: writesSince(product, before.audit) / done,
       pushP50: percentile(samples, 0.5),
-      cpu: (cpuSeconds(process.pid) + cpuSeconds(agentPid) - before.cpu) / done,
+      cpu: (cpuSeconds(product.run.pid) + cpuSeconds(agentPid) - before.cpu) / done,
     };
   } finally {
     await product.end();
@@ -131,7 +131,7 @@ async function createAll(
       const asked = performance.now();
       const list = await product.api<ApplicationList>('GET', '/api/v1/applications?limit=100');
       lists.push(performance.now() - asked);
-      peak = Math.max(peak, residentMiB(process.pid));
+      peak = Math.max(peak, residentMiB(product.run.pid));
       // As often as a busy page would ask, no oftener: asking costs CPU that the work needs.
       await new Promise((resolve) => setTimeout(resolve, 450));
       return list.counts.health['Healthy'] === count && list.counts.sync['Synced'] === count;
@@ -150,15 +150,12 @@ async function rendersSoFar(product: TestProduct): Promise<number> {
 }
 
 function auditSize(product: TestProduct): number {
-  return readFileSync(product.targets[0]?.sandbox?.auditLog ?? '', 'utf8').length;
+  return readFileSync(product.auditLog, 'utf8').length;
 }
 
 /** Writes of the agent since an earlier size of the audit log. */
 function writesSince(product: TestProduct, size: number): number {
-  const lines = readFileSync(product.targets[0]?.sandbox?.auditLog ?? '', 'utf8')
-    .slice(size)
-    .split('\n')
-    .filter(Boolean);
+  const lines = readFileSync(product.auditLog, 'utf8').slice(size).split('\n').filter(Boolean);
   return lines
     .map((line) => JSON.parse(line) as { verb: string; stage: string; user: { username: string } })
     .filter(

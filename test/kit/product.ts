@@ -1,19 +1,24 @@
-import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { createKubeClient, type KubeClient } from '#localstack/cluster/kube-client.ts';
-import { startProduct, type Product } from '#localstack/product.ts';
+import { startProduct } from '#localstack/product.ts';
+import type { RunFile } from '#localstack/run-file.ts';
 import { createTerminal } from '#localstack/terminal.ts';
 
-const run = promisify(execFile);
+const execute = promisify(execFile);
+const root = join(import.meta.dirname, '..', '..');
 
 /** The product as `npm start` starts it, in a folder of its own, with what a test needs to look at it. */
-export interface TestProduct extends Product {
+export interface TestProduct {
+  run: RunFile;
   dataDir: string;
+  /** The sandbox's audit log, where it was asked for. */
+  auditLog: string;
   kube: KubeClient;
   /** Calls the API as the admin; throws with the problem's text where the answer is not 2xx. */
   api<T>(method: string, path: string, body?: unknown): Promise<T>;
@@ -46,18 +51,51 @@ export async function startTestProduct(
     createTerminal(silent),
     new AbortController().signal,
   );
-  const kube = kubeClientOf(product.run.kubeconfig);
+  return testProduct(product.run, dataDir, product.stop);
+}
+
+/** The same as a process of its own, for figures that a test's own work must not be part of: memory, CPU. */
+export async function startProductProcess(options: { demo?: boolean; auditLog?: boolean } = {}): Promise<TestProduct> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'hawser-product-'));
+  const flags = options.demo === true ? [] : ['--no-demo'];
+  const scripts = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } })
+    .scripts;
+  const [, ...start] = scripts.start.split(' ');
+  const child = spawn(process.execPath, [...start, '--data', dataDir, ...flags], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ...(options.auditLog === true ? { HAWSER_SANDBOX_AUDIT: '1' } : {}) },
+  });
+  const ended = new Promise<void>((resolve) => child.on('exit', () => resolve()));
+  const file = join(dataDir, 'run.json');
+  await eventually(
+    'the product is up',
+    async () => {
+      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
+      return existsSync(file);
+    },
+    900_000,
+  );
+  return testProduct(JSON.parse(readFileSync(file, 'utf8')) as RunFile, dataDir, async () => {
+    child.kill('SIGINT');
+    await ended;
+  });
+}
+
+function testProduct(run: RunFile, dataDir: string, stop: () => Promise<void>): TestProduct {
+  const kube = kubeClientOf(run.kubeconfig);
   return {
-    ...product,
+    run,
     dataDir,
+    auditLog: join(dataDir, 'clusters', 'sandbox', 'logs', 'audit.log'),
     kube,
-    api: (method, path, body) => call(product, method, path, body),
+    api: (method, path, body) => call(run, method, path, body),
     git,
     async clone(name) {
       const folder = mkdtempSync(join(tmpdir(), 'hawser-clone-'));
-      await git(folder, 'clone', '-q', `${product.run.git}/${name}.git`, 'work').catch(async () => {
+      await git(folder, 'clone', '-q', `${run.git}/${name}.git`, 'work').catch(async () => {
         await git(folder, 'init', '-q', '-b', 'main', 'work');
-        await git(join(folder, 'work'), 'remote', 'add', 'origin', `${product.run.git}/${name}.git`);
+        await git(join(folder, 'work'), 'remote', 'add', 'origin', `${run.git}/${name}.git`);
       });
       const work = join(folder, 'work');
       await git(work, 'config', 'user.name', 'Ada Test');
@@ -66,7 +104,7 @@ export async function startTestProduct(
     },
     async end() {
       kube.close();
-      await product.stop();
+      await stop();
       rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
     },
   };
@@ -107,10 +145,10 @@ export async function eventually<T>(
   }
 }
 
-async function call<T>(product: Product, method: string, path: string, body?: unknown): Promise<T> {
-  const response = await fetch(`${product.run.url}${path}`, {
+async function call<T>(run: RunFile, method: string, path: string, body?: unknown): Promise<T> {
+  const response = await fetch(`${run.url}${path}`, {
     method,
-    headers: { authorization: `Bearer ${product.run.token}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${run.token}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
@@ -119,7 +157,7 @@ async function call<T>(product: Product, method: string, path: string, body?: un
 }
 
 async function git(folder: string, ...args: string[]): Promise<string> {
-  const { stdout } = await run('git', ['-c', 'commit.gpgsign=false', ...args], {
+  const { stdout } = await execute('git', ['-c', 'commit.gpgsign=false', ...args], {
     cwd: folder,
     maxBuffer: 64 * 1024 * 1024,
   });
