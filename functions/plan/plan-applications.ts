@@ -10,7 +10,7 @@ import type { PublishJob } from '#shared/messages/publish-job.ts';
 import type { RenderJob } from '#shared/messages/render-job.ts';
 import type { GitTree } from '#shared/ports/git-source.ts';
 import type { ClosureRow } from '#shared/state/declare-application.ts';
-import { confirmHead, readHead, takeTicket, type Head } from '#shared/state/heads.ts';
+import { confirmHead, readHead, takeTicket, type Head, givenByGit } from '#shared/state/heads.ts';
 import { applicationKey, clusterKey, inputsKey, sortKeys } from '#shared/state/keys.ts';
 import { isSourceFailure } from '#shared/state/status.ts';
 import { packBundles } from '#shared/state/bundle-codec.ts';
@@ -162,9 +162,9 @@ async function digest(context: Context, planned: Planned): Promise<void> {
   ]);
 }
 
-/** The head holds what these inputs give, bound as it would be bound now. */
+/** The head holds what these inputs give, bound as it would be bound now; or somebody has rolled back from just that. */
 async function isUnchanged(context: Context, { failure, head, inputDigest, application }: Planned): Promise<boolean> {
-  if (failure !== undefined || head?.value.inputDigest !== inputDigest) return false;
+  if (failure !== undefined || head === undefined || givenByGit(head.value) !== inputDigest) return false;
   if (head.value.guessed === undefined) return true;
   return !isAnyLearned(head.value.guessed, (await clusterOf(context, application.cluster))?.capabilities);
 }

@@ -13,6 +13,7 @@ import {
   rootOf,
   type Decision,
   type Head,
+  givenByGit,
 } from '#shared/state/heads.ts';
 import { sendHints } from '#shared/state/hints.ts';
 import { inputsKey, sortKeys } from '#shared/state/keys.ts';
@@ -58,7 +59,11 @@ export async function publishRender(
       if (own) await announceHead(deps, root);
       return { root: own ? rootOf(head.value) : root, content, decision, warnings, declared };
     }
-    if (head?.value.inputDigest === job.inputDigest && !isAnyLearned(head.value.guessed, fresh.capabilities)) {
+    if (
+      head !== undefined &&
+      givenByGit(head.value) === job.inputDigest &&
+      !isAnyLearned(head.value.guessed, fresh.capabilities)
+    ) {
       if (await confirmHead(deps.store, head, generation)) return undefined;
       continue;
     }

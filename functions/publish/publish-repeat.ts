@@ -12,6 +12,7 @@ import {
   takeTicket,
   type Decision,
   type Head,
+  givenByGit,
 } from '#shared/state/heads.ts';
 import { applicationKey, sortKeys } from '#shared/state/keys.ts';
 import { getApplication } from '#shared/state/registry.ts';
@@ -92,7 +93,11 @@ async function repeatedContent(
   application: Application,
   head: Row<Head> | undefined,
 ): Promise<{ content: RootContent; decision: Partial<Decision> }> {
-  if (repeat.of !== undefined) return contentOfHistory(deps, job, application, repeat.of);
+  if (repeat.of !== undefined) {
+    const { content, decision } = await contentOfHistory(deps, job, application, repeat.of);
+    const git = head === undefined ? content.inputDigest : givenByGit(head.value);
+    return { content, decision: git === content.inputDigest ? decision : { ...decision, rolledBackFrom: git } };
+  }
   if (head !== undefined) {
     const current = rootOf(head.value);
     // No plan may find what is being deleted to be as it should be: declared again, it has to be published again.

@@ -29,6 +29,8 @@ export interface Decision {
   served: number[];
   /** Digest of the chunk that holds the objects which the service registers instead of sending them (app of apps). */
   declared?: string;
+  /** After a rollback: the input digest of what Git gave. The rollback stays until Git gives something else. */
+  rolledBackFrom?: string;
   /** Kinds (`group/Kind`) of which nobody knew whether they live in namespaces. */
   guessed?: string[];
 }
@@ -94,14 +96,20 @@ export async function moveHead(
 }
 
 /** What a request takes over from the head that it repeats. */
-export function decisionOf({ contentOf, decided, served, declared, guessed }: Head): Decision {
+export function decisionOf({ contentOf, decided, served, declared, guessed, rolledBackFrom }: Head): Decision {
   return {
     contentOf,
     decided,
     served,
     ...(declared === undefined ? {} : { declared }),
     ...(guessed === undefined ? {} : { guessed }),
+    ...(rolledBackFrom === undefined ? {} : { rolledBackFrom }),
   };
+}
+
+/** The input digest of what Git gave when this head was decided; a rollback holds other content than that. */
+export function givenByGit(head: Head): string {
+  return head.rolledBackFrom ?? head.inputDigest;
 }
 
 /** Says again that a head moved: whoever moved it may have died before it could. */

@@ -239,6 +239,12 @@ describe('taking away', () => {
       return one.sync === 'Synced' && one.health === 'Healthy' && one.revision === older?.revision ? one : undefined;
     });
     expect(app.generation).toBeGreaterThan(items[0]?.generation ?? 0);
+    // Until Git gives something else: neither a refresh nor a push elsewhere brings back what somebody rolled back from.
+    await product.api('POST', '/api/v1/applications/podinfo-staging/refresh');
+    await writeFile(join(work, 'README.md'), 'elsewhere\n');
+    await push('elsewhere');
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect((await detail('podinfo-staging')).revision).toBe(older?.revision);
     expect((await events('podinfo-staging')).map((event) => event.reason)).toContain('RolledBack');
   });
 
