@@ -14,6 +14,10 @@ export function decideOperation(facts: Facts): Decision {
   if (operation.retryAt !== undefined && operation.retryAt > facts.now) {
     return { do: 'wait', until: operation.retryAt, message: operation.message };
   }
+  if (operation.again === true) {
+    const { again: _, retryAt: __, ...rest } = operation;
+    return { do: 'keep', record: withOperation(facts.record, { ...rest, results: keptResults(operation) }) };
+  }
   const steps = stepsOfOperation(facts, operation);
   const step = steps[operation.step];
   return step === undefined ? decideEnd(facts, operation) : decideStep(facts, operation, step, steps.length);
@@ -260,7 +264,7 @@ function endFailed(facts: Facts, operation: OperationProgress, failure: string):
   const hooks = hooksToDelete(facts, operation, 'HookFailed');
   if (hooks.length > 0) return { do: 'delete-hooks', keys: hooks };
   const { limit, seconds, factor, maxSeconds } = facts.root.policy.retry;
-  const { failure: _, waitingSince: __, retryAt: ___, ...rest } = operation;
+  const { failure: _, waitingSince: __, retryAt: ___, degraded: ____, ...rest } = operation;
   const retries = limit < 0 || operation.retryCount < limit;
   if (retries && !operation.dryRun) {
     const delay = Math.min(seconds * factor ** operation.retryCount, maxSeconds) * 1000;
@@ -272,7 +276,7 @@ function endFailed(facts: Facts, operation: OperationProgress, failure: string):
       retryCount,
       retryAt: facts.now + delay,
       step: 0,
-      results: keptResults(operation),
+      again: true,
     };
     return { do: 'save', record: withOperation(facts.record, next), event: 'failed' };
   }

@@ -34,6 +34,8 @@ export interface OperationProgress extends Omit<Operation, 'resources'> {
   waitingSince?: number;
   /** Not before this time, ms since 1970 (after a failed try). */
   retryAt?: number;
+  /** A counted retry: what failed is tried anew once `retryAt` has come. Until then its results are shown. */
+  again?: boolean;
   /** Objects that were Degraded when pruning began: more of them stop it (G-08). */
   degraded?: number;
   /** The failure that SyncFail hooks are running for. */
