@@ -14,6 +14,7 @@ import { confirmHead, readHead, takeTicket, type Head, givenByGit } from '#share
 import { applicationKey, clusterKey, inputsKey, sortKeys } from '#shared/state/keys.ts';
 import { isSourceFailure } from '#shared/state/status.ts';
 import { packBundles } from '#shared/state/bundle-codec.ts';
+import { fetchFiles } from './closure/large-files.ts';
 import { bundleOf, findClosures, inputDigestOf } from './closure/find-closure.ts';
 import {
   asFailure,
@@ -243,22 +244,15 @@ async function sendJobs(context: Context, changed: Planned[], counts: Outcome): 
 
 /** All blobs of a batch in one request per tree; `bundleOf` then finds them at hand. */
 async function fetchBlobs(context: Context, batch: Planned[]): Promise<void> {
-  const wanted = new Map<GitTree, { oids: Set<string>; readers: Planned[] }>();
-  for (const planned of batch) {
-    for (const [index, closure] of planned.closures.entries()) {
-      const tree = planned.trees[index] as GitTree;
-      const entry = wanted.get(tree) ?? { oids: new Set(), readers: [] };
-      for (const file of closure.files) entry.oids.add(file.oid);
-      entry.readers.push(planned);
-      wanted.set(tree, entry);
-    }
-  }
-  for (const [tree, { oids, readers }] of wanted) {
+  const readers = batch.flatMap((reader) =>
+    reader.closures.map((closure, index) => ({ reader, closure, tree: reader.trees[index] as GitTree })),
+  );
+  for (const [tree, closures] of Map.groupBy(readers, (one) => one.tree)) {
     try {
-      await tree.blobs([...oids]);
+      for (const [planned, refusal] of await fetchFiles(tree, closures)) planned.failure ??= refusal;
     } catch (error) {
       if (tree === context.request.at.tree) throw error;
-      for (const planned of readers) planned.failure ??= asFailure(error);
+      for (const { reader } of closures) reader.failure ??= asFailure(error);
     }
   }
 }

@@ -2,6 +2,7 @@ import { HawserError } from '#shared/errors.ts';
 import type { Source } from '#shared/domain/application.ts';
 import type { GitTree, TreeEntry } from '#shared/ports/git-source.ts';
 import type { BatchReader } from './batch-reader.ts';
+import { isTooLargeFile, tooLargeFile } from './large-files.ts';
 import { checkPath, folderOf, refuseLink, shown } from './repository-path.ts';
 
 /** One file that a render reads. */
@@ -63,8 +64,12 @@ export async function entryAt(walk: Walk, path: string, where: string): Promise<
 }
 
 /** The contents of a file of the closure. */
-export function readEntry(walk: Walk, entry: TreeEntry): Promise<Uint8Array> {
-  return walk.reader.read(entry.oid);
+export async function readEntry(walk: Walk, entry: TreeEntry): Promise<Uint8Array> {
+  try {
+    return await walk.reader.read(entry.oid);
+  } catch (error) {
+    throw isTooLargeFile(error) ? tooLargeFile(entry.path, error) : error;
+  }
 }
 
 /** Everything below a folder in the order of its names, folders with what they hold where they stand. */
