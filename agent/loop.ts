@@ -2,6 +2,7 @@ import { HawserError, messageOf } from '#shared/errors.ts';
 import type { ClusterCapabilities } from '#shared/domain/cluster.ts';
 import { parentMarks } from '#shared/domain/tracking.ts';
 import { parseKey } from '#shared/domain/kube-object.ts';
+import type { ApplicationReport } from '#shared/messages/agent-report.ts';
 import type { ClusterCommand } from '#shared/messages/cluster-command.ts';
 import type { Clock } from '#shared/ports/clock.ts';
 import type { Hub } from '#shared/ports/hub.ts';
@@ -106,11 +107,9 @@ export function createAgent(deps: AgentDeps): Agent {
   });
 
   /** What arrived need not be kept: events, and drift that is corrected. */
-  function acknowledge(
-    application: string,
-    report: { events: unknown[]; drift: { correctedAt?: string | undefined }[] },
-  ): void {
-    farewells.delete(application);
+  function acknowledge(application: string, report: ApplicationReport): void {
+    // An earlier report may be acknowledged only now: the farewell stays until it has itself arrived.
+    if (report.deleted === true) farewells.delete(application);
     const app = applications.all.get(application);
     if (app === undefined) return;
     app.events.splice(0, report.events.length);
