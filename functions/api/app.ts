@@ -1,4 +1,6 @@
-import { Hono } from 'hono';
+import { Hono, type Context } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { HTTPException } from 'hono/http-exception';
 import { openAPIRouteHandler } from 'hono-openapi';
 import { httpStatusOf, HawserError, messageOf } from '#shared/errors.ts';
 import { problemOf } from '#shared/domain/problem.ts';
@@ -16,11 +18,15 @@ import { repositoryRoutes } from './routes/repositories.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { streamRoutes } from './routes/stream.ts';
 
+/** More than any set of declared objects or any agent's report needs; what is larger is never held in memory. */
+const maxBodyBytes = 32 * 1024 * 1024;
+
 /** Everything that is asked over HTTP, but for webhooks: `Request` in, `Response` out, whatever the platform. */
 export function createApiApp(deps: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.use('*', securityHeaders());
-  app.onError((error, c) => {
+  app.onError((thrown, c) => {
+    const error = asHawserError(thrown);
     const problem = problemOf(error, new URL(c.req.url).pathname);
     if (problem.status >= 500) deps.log.error({ path: c.req.path, reason: messageOf(error) }, 'request failed');
     const status = error instanceof HawserError ? httpStatusOf(error.code) : problem.status;
@@ -32,6 +38,7 @@ export function createApiApp(deps: ApiDeps): Hono<ApiEnv> {
     });
     return c.json(problemOf(error, c.req.path), 404, { 'content-type': 'application/problem+json' });
   });
+  app.use('/api/*', bodyLimit({ maxSize: maxBodyBytes, onError: () => refuseLarge() }), requireJson());
   app.get('/healthz', (c) => c.json({ status: 'ok', version: deps.version }));
   app.get('/metrics', requirePrincipal(deps), async (c) => {
     const { text, contentType } = await deps.metricsText();
@@ -65,6 +72,36 @@ function documentation(version: string) {
     },
     components: { securitySchemes: { token: { type: 'http' as const, scheme: 'bearer' } } },
     security: [{ token: [] }],
+  };
+}
+
+/** What the framework refuses, in our words: a body that is no JSON is the sender's mistake. */
+function asHawserError(error: Error): Error {
+  if (!(error instanceof HTTPException) || error.status >= 500) return error;
+  return new HawserError('invalid-input', 'the body is not JSON', {
+    hint: 'See /api/v1/openapi.json for what this route takes.',
+    cause: error,
+  });
+}
+
+function refuseLarge(): never {
+  throw new HawserError('too-large', `the body is larger than ${maxBodyBytes} bytes`, {
+    data: { maxBodyBytes },
+    hint: 'Hand fewer objects in at once.',
+  });
+}
+
+/** A form of another site cannot send JSON without asking first (NT-132); a forgotten header is told apart from a wrong body. */
+function requireJson() {
+  return async (c: Context, next: () => Promise<void>) => {
+    const type = c.req.header('content-type');
+    const isOther = type !== undefined && !/^application\/(?:[\w.+-]+\+)?json\b/i.test(type);
+    if (isOther && c.req.method !== 'GET' && c.req.method !== 'HEAD') {
+      throw new HawserError('unsupported-media-type', `the content type "${type.slice(0, 100)}" is not supported`, {
+        hint: 'Send JSON with Content-Type: application/json.',
+      });
+    }
+    await next();
   };
 }
 
