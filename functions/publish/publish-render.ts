@@ -22,6 +22,7 @@ import type { Row } from '#shared/ports/state-store.ts';
 import { bindObjects } from './bind-objects.ts';
 import { buildRoot, contentOf, cutChunks, type RootContent } from './build-root.ts';
 import type { Published, PublishDeps } from './handle-publish-job.ts';
+import { clearFailure } from './show-failure.ts';
 
 type Rendered = Extract<PublishJob['result'], { status: 'rendered' }>;
 
@@ -46,7 +47,7 @@ export async function publishRender(
     const head = await readHead(deps.store, organisation, application.cluster, application.id);
     const mine = head?.value.contentOf === generation;
     if (!mine && head !== undefined && head.revision >= generation) {
-      await planAgainIfUnseen(deps, job, application, head);
+      await giveWay(deps, job, application, head);
       return undefined;
     }
     fresh ??= await bindOutput(deps, job, application, result);
@@ -64,8 +65,9 @@ export async function publishRender(
       givenByGit(head.value) === job.inputDigest &&
       !isAnyLearned(head.value.guessed, fresh.capabilities)
     ) {
-      if (await confirmHead(deps.store, head, generation)) return undefined;
-      continue;
+      if (!(await confirmHead(deps.store, head, generation))) continue;
+      await clearFailure(deps, job, application);
+      return undefined;
     }
     const served = head?.value.served ?? [];
     if (await moveHead(deps, root, { ...decision, served }, head))
@@ -76,14 +78,13 @@ export async function publishRender(
   });
 }
 
-/** A request of a person may have a later ticket than a plan whose result it did not know: that must not be lost (INV-02). */
-async function planAgainIfUnseen(
-  deps: PublishDeps,
-  job: PublishJob,
-  application: Application,
-  head: Row<Head>,
-): Promise<void> {
+/**
+ * A later ticket has decided. That of a person's request knew nothing of this plan, which must not be lost (INV-02);
+ * one that found this very content may have died before it could say that all is well.
+ */
+async function giveWay(deps: PublishDeps, job: PublishJob, application: Application, head: Row<Head>): Promise<void> {
   if (head.value.decided < job.generation) await planAgain(deps, job, application);
+  else if (head.value.inputDigest === job.inputDigest) await clearFailure(deps, job, application);
 }
 
 /** Asks for a new plan of the application, with a ticket of its own. */

@@ -28,7 +28,8 @@ export async function recordPublished(
   };
   const conditions = warnings
     .filter((warning) => warning.startsWith(repeatedWarning))
-    .map((warning) => conditionAt('RepeatedResourceWarning', warning.slice(repeatedWarning.length), now));
+    .map((warning) => conditionAt('RepeatedResourceWarning', warning.slice(repeatedWarning.length), now))
+    .slice(0, 20);
   const isRender = job.result.status === 'rendered';
   await Promise.all([
     writeHistory(deps, job, application, published, now),

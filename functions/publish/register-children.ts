@@ -2,7 +2,6 @@ import type { Application } from '#shared/domain/application.ts';
 import type { JsonObject } from '#shared/domain/json.ts';
 import { inParallel } from '#shared/domain/parallel.ts';
 import type { SnapshotRoot } from '#shared/domain/snapshot.ts';
-import type { Condition } from '#shared/domain/status.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
 import { declareObjects } from '#shared/state/declare.ts';
 import type { DeclareItem } from '#shared/state/declare-context.ts';
@@ -11,7 +10,7 @@ import { applicationKey, sortKeys } from '#shared/state/keys.ts';
 import { getApplication } from '#shared/state/registry.ts';
 import { updateStatus } from '#shared/state/status.ts';
 import type { PublishDeps } from './handle-publish-job.ts';
-import { isOlder } from './show-failure.ts';
+import { conditionAt, isOlder } from './show-failure.ts';
 
 /** The row `CHILDREN`: ids of the applications that this one's newest snapshot declared. */
 interface Children {
@@ -114,14 +113,8 @@ async function showTrouble(
 ): Promise<void> {
   const now = new Date(deps.clock.now()).toISOString();
   const conditions = [
-    ...refused.map((item): Condition => ({
-      type: 'SyncError',
-      message: `${item.kind} ${item.name}: ${item.message ?? 'refused'}`,
-      lastTransitionTime: now,
-    })),
-    ...(held.length > 0
-      ? [{ type: 'NeedsConfirmation', message: shrinkMessage(held), lastTransitionTime: now } satisfies Condition]
-      : []),
+    ...refused.map((item) => conditionAt('SyncError', `${item.kind} ${item.name}: ${item.message ?? 'refused'}`, now)),
+    ...(held.length > 0 ? [conditionAt('NeedsConfirmation', shrinkMessage(held), now)] : []),
   ].slice(0, 20);
   if (conditions.length === 0) return;
   await updateStatus(deps, job.organisation, parent, now, (status) =>

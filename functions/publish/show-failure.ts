@@ -79,5 +79,5 @@ export function conditionOf(code: string): ConditionType {
 }
 
 export function conditionAt(type: ConditionType, message: string, now: string): Condition {
-  return { type, message: message.slice(0, 8000), lastTransitionTime: now };
+  return { type, message: message.slice(0, 2000), lastTransitionTime: now };
 }

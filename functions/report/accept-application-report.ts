@@ -5,12 +5,14 @@ import type {
   Condition,
   Drift,
   Health,
+  HistoryEntry,
   Operation,
   ResourceStatus,
 } from '#shared/domain/status.ts';
-import type { ApplicationReport, ReceivedReport } from '#shared/messages/agent-report.ts';
+import type { ApplicationReport, OpenedReport } from '#shared/messages/agent-report.ts';
 import { forgetApplication } from '#shared/state/delete-application.ts';
 import { writeEvents } from '#shared/state/events.ts';
+import { readHead, rootOf } from '#shared/state/heads.ts';
 import { applicationKey, sortKeys } from '#shared/state/keys.ts';
 import { updateStatus } from '#shared/state/status.ts';
 import { updateRow } from '#shared/state/update.ts';
@@ -22,25 +24,27 @@ const driftsKept = 50;
 /** One application's part of a report becomes its status, unless a newer report has been accepted (INV-31). */
 export async function acceptApplicationReport(
   deps: ReportDeps,
-  received: ReceivedReport,
+  received: OpenedReport,
   application: Application,
   report: ApplicationReport,
 ): Promise<void> {
   const { organisation, receivedAt } = received;
   const { epoch, sequence } = received.report;
   if (report.deleted === true) {
-    if (application.deleting !== undefined) await forgetApplication(deps, organisation, application);
+    if (await isCarriedOut(deps, organisation, application, report))
+      await forgetApplication(deps, organisation, application);
     return;
   }
   let accepted = false;
   let deployed: Operation | undefined;
   await updateStatus(deps, organisation, application, receivedAt, (status) => {
     const last = status.report;
-    accepted = last === undefined || epoch > last.epoch || (epoch === last.epoch && sequence > last.sequence);
+    // The same one again: whoever took it in may have died before all was written.
+    accepted = last === undefined || epoch > last.epoch || (epoch === last.epoch && sequence >= last.sequence);
     if (!accepted) return undefined;
     const operation = report.operation as Operation | undefined;
-    deployed =
-      operation?.phase === 'Succeeded' && status.operation?.finishedAt !== operation.finishedAt ? operation : undefined;
+    const isTold = status.operation?.finishedAt === operation?.finishedAt && sequence !== last?.sequence;
+    deployed = operation?.phase === 'Succeeded' && !isTold ? operation : undefined;
     const sameHealth = status.health.status === report.health.status;
     const { hold: _hold, ...rest } = status;
     return {
@@ -63,6 +67,20 @@ export async function acceptApplicationReport(
   ]);
 }
 
+/** It speaks of the order that holds now, not of an earlier one of an application of the same name (G-10). */
+async function isCarriedOut(
+  deps: ReportDeps,
+  organisation: string,
+  application: Application,
+  report: ApplicationReport,
+): Promise<boolean> {
+  if (application.deleting === undefined) return false;
+  const head = await readHead(deps.store, organisation, application.cluster, application.id);
+  // Without a head it has been forgotten in part: whoever did so died before the rest.
+  if (head === undefined) return true;
+  return rootOf(head.value).deletion !== undefined && report.generation >= head.value.generation;
+}
+
 /** The newest word on each object's drift, open ones first, a bounded tail of corrected ones. Pure. */
 export function mergeDrift(before: readonly Drift[], reported: readonly Drift[]): Drift[] {
   const keyOf = (drift: Drift) => `${drift.group}/${drift.kind}/${drift.namespace}/${drift.name} ${drift.seenAt}`;
@@ -76,6 +94,7 @@ export function mergeDrift(before: readonly Drift[], reported: readonly Drift[])
   ];
 }
 
+/** The generation of an operation may be a request's: what was deployed is the newest content before it. */
 async function noteDeployed(
   deps: ReportDeps,
   organisation: string,
@@ -84,7 +103,16 @@ async function noteDeployed(
   at: string,
 ): Promise<void> {
   const partition = applicationKey(organisation, application.id);
-  await updateRow<{ deployedAt?: string }>(deps.store, partition, sortKeys.history(operation.generation), (value) =>
+  const { rows } = await deps.store.query<HistoryEntry>(partition, {
+    prefix: 'HISTORY#',
+    after: sortKeys.history(operation.generation + 1),
+    descending: true,
+    limit: 1,
+  });
+  const [entry] = rows;
+  if (entry === undefined || entry.value.deployedAt !== undefined || entry.value.revision !== operation.revision)
+    return;
+  await updateRow<HistoryEntry>(deps.store, partition, entry.sort, (value) =>
     value === undefined || value.deployedAt !== undefined
       ? undefined
       : { ...value, deployedAt: operation.finishedAt ?? at },

@@ -2,7 +2,7 @@ import type { Cluster, ClusterSeen } from '#shared/domain/cluster.ts';
 import { canonicalJson } from '#shared/domain/json.ts';
 import { inParallel } from '#shared/domain/parallel.ts';
 import type { Application } from '#shared/domain/application.ts';
-import type { ReceivedReport } from '#shared/messages/agent-report.ts';
+import { AgentReport, type OpenedReport, type ReceivedReport } from '#shared/messages/agent-report.ts';
 import type { Bell } from '#shared/ports/bell.ts';
 import type { Clock } from '#shared/ports/clock.ts';
 import type { Log } from '#shared/ports/log.ts';
@@ -10,6 +10,9 @@ import type { Metrics } from '#shared/ports/metrics.ts';
 import type { Queue } from '#shared/ports/queue.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import { clusterKey, organisationKey, sortKeys } from '#shared/state/keys.ts';
+import { isAnyLearned } from '#shared/domain/scope.ts';
+import type { SnapshotChunks } from '#shared/state/chunks.ts';
+import { askForAll, type Head } from '#shared/state/heads.ts';
 import { getApplications } from '#shared/state/registry.ts';
 import { sendHints } from '#shared/state/hints.ts';
 import { eachRow, updateRow } from '#shared/state/update.ts';
@@ -18,6 +21,8 @@ import { acceptApplicationReport } from './accept-application-report.ts';
 
 export interface ReportDeps {
   store: StateStore;
+  /** Where reports lie that are too large for a message. */
+  snapshots: Pick<SnapshotChunks, 'read'>;
   hints: Queue;
   bell: Bell;
   clock: Clock;
@@ -38,7 +43,9 @@ export interface StoredSeen extends ClusterSeen {
  * for everything again (INV-32). Nothing here changes desired state (INV-33); new capabilities only ask for a new plan.
  */
 export function createReportHandler(deps: ReportDeps): (received: ReceivedReport) => Promise<void> {
-  return async function handleReport(received) {
+  return async function handleReport(message) {
+    const received = await openReport(deps, message);
+    if (received === undefined) return;
     const { organisation, cluster, report } = received;
     const ids = report.applications.map((application) => application.application);
     const applications = new Map(
@@ -56,17 +63,33 @@ export function createReportHandler(deps: ReportDeps): (received: ReceivedReport
   };
 }
 
-async function noteHeartbeat(deps: ReportDeps, received: ReceivedReport): Promise<void> {
+/** The report with its content; undefined where that is gone: the agent will be asked for everything again (INV-32). */
+async function openReport(deps: ReportDeps, message: ReceivedReport): Promise<OpenedReport | undefined> {
+  if ('report' in message) return message;
+  const { stored, ...sender } = message;
+  const text = await deps.snapshots.read(sender.organisation, sender.cluster, stored);
+  if (text === undefined) return undefined;
+  return { ...sender, report: AgentReport.parse(JSON.parse(Buffer.from(text).toString())) };
+}
+
+async function noteHeartbeat(deps: ReportDeps, received: OpenedReport): Promise<void> {
   const { organisation, cluster, report, receivedAt } = received;
-  let lost = false;
-  await updateRow<StoredSeen>(deps.store, clusterKey(organisation, cluster), sortKeys.seen, (before) => {
+  const partition = clusterKey(organisation, cluster);
+  let lost: number[] = [];
+  await updateRow<StoredSeen>(deps.store, partition, sortKeys.seen, (before) => {
     const next = nextSeen(before, report, receivedAt);
-    lost = next?.overdue.length !== undefined && next.overdue.length > 0;
-    return next === undefined ? undefined : lost ? { ...next, missing: [], overdue: [] } : next;
+    lost = next?.overdue ?? [];
+    return next;
   });
-  if (lost) {
-    deps.log.warn({ organisation, cluster }, 'reports were lost: asking for all again');
-    deps.bell.ring(`cluster:${organisation}/${cluster}`, JSON.stringify({ type: 'resend' }));
+  if (lost.length > 0) {
+    deps.log.warn({ organisation, cluster, lost: lost.length }, 'reports were lost: asking for all again');
+    await askForAll(deps, organisation, cluster);
+    // Only now, so that who dies in between asks again.
+    await updateRow<StoredSeen>(deps.store, partition, sortKeys.seen, (seen) =>
+      seen === undefined
+        ? undefined
+        : { ...seen, missing: seen.missing.filter((number) => !lost.includes(number)), overdue: [] },
+    );
   }
   deps.bell.ring(`organisation:${organisation}`, `cluster:${cluster}`);
 }
@@ -74,14 +97,15 @@ async function noteHeartbeat(deps: ReportDeps, received: ReceivedReport): Promis
 /** The heartbeat row after one more report; undefined for reports of an epoch that is over. Pure. */
 export function nextSeen(
   before: StoredSeen | undefined,
-  report: ReceivedReport['report'],
+  report: AgentReport,
   receivedAt: string,
 ): StoredSeen | undefined {
   if (before !== undefined && report.epoch < before.epoch) return undefined;
   const same = before !== undefined && before.epoch === report.epoch;
-  const highest = same ? before.sequence : report.sequence - 1;
+  // Agents count from 1: the first of an epoch that comes may not be the first that was sent.
+  const highest = same ? before.sequence : 0;
   const skipped = [];
-  for (let number = highest + 1; number < report.sequence && skipped.length < 100; number += 1) skipped.push(number);
+  for (let number = report.sequence - 1; number > highest && skipped.length < 100; number -= 1) skipped.push(number);
   const missing = [...(same ? before.missing : []), ...skipped].filter((number) => number !== report.sequence);
   const isHeartbeat = report.applications.length === 0;
   const newer = report.sequence > highest;
@@ -114,15 +138,13 @@ export function nextSeen(
 /** What a cluster serves has changed: charts of its applications may render differently (NT-162). */
 async function noteCapabilities(
   deps: ReportDeps,
-  received: ReceivedReport,
+  received: OpenedReport,
   capabilities: NonNullable<Cluster['capabilities']>,
 ): Promise<void> {
   const { organisation, cluster } = received;
   let changed = false;
-  let first = false;
   await updateRow<Cluster>(deps.store, organisationKey(organisation), sortKeys.cluster(cluster), (value) => {
     if (value === undefined) return undefined;
-    first = value.capabilities === undefined;
     changed = canonicalJson(value.capabilities ?? null) !== canonicalJson(capabilities);
     return changed ? { ...value, capabilities } : undefined;
   });
@@ -131,18 +153,33 @@ async function noteCapabilities(
     { organisation, cluster, kubernetes: capabilities.kubernetesVersion, kinds: capabilities.kinds.length },
     'cluster capabilities changed',
   );
+  const guessing = await applicationsGuessing(deps, organisation, cluster, capabilities);
   const toPlan = new Map<string, Set<string>>();
   const ids: string[] = [];
   for await (const row of eachRow<StoredSummary>(deps.store, organisationKey(organisation), 'APP#')) {
     if (row.value.cluster === cluster) ids.push(row.value.id);
   }
   for (const application of await getApplications(deps.store, organisation, ids)) {
-    if (!first && !mayUseCapabilities(application)) continue;
+    if (!guessing.has(application.id) && !mayUseCapabilities(application)) continue;
     for (const source of application.sources) {
       toPlan.set(source.repository, (toPlan.get(source.repository) ?? new Set()).add(application.id));
     }
   }
   await sendHints(deps, { organisation, trace: `capabilities-${received.report.epoch}` }, toPlan, 'refresh');
+}
+
+/** Applications with objects of which by now is known what was guessed when they were bound: whether they have a namespace. */
+async function applicationsGuessing(
+  deps: ReportDeps,
+  organisation: string,
+  cluster: string,
+  capabilities: NonNullable<Cluster['capabilities']>,
+): Promise<Set<string>> {
+  const found = new Set<string>();
+  for await (const { value } of eachRow<Head>(deps.store, clusterKey(organisation, cluster), 'APP#')) {
+    if (isAnyLearned(value.guessed, capabilities)) found.add(value.application);
+  }
+  return found;
 }
 
 /** Only charts look at what a cluster offers; and `auto` may turn out to be a chart. */

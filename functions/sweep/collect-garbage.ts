@@ -1,9 +1,9 @@
 import type { ChunkStore } from '#shared/ports/chunk-store.ts';
 import type { Clock } from '#shared/ports/clock.ts';
-import type { StateStore } from '#shared/ports/state-store.ts';
+import type { Row, StateStore } from '#shared/ports/state-store.ts';
 import { rootOf, type Head } from '#shared/state/heads.ts';
 import { applicationKey, blocksKey, clusterKey, inputsKey, organisationKey } from '#shared/state/keys.ts';
-import { listClusters } from '#shared/state/registry.ts';
+import { getApplication, listClusters } from '#shared/state/registry.ts';
 import type { StoredSummary } from '#shared/state/status.ts';
 import { eachRow } from '#shared/state/update.ts';
 
@@ -14,55 +14,75 @@ const historyMs = 30 * 24 * 3600_000;
 const bundleMs = 3600_000;
 const outputMs = 8 * 24 * 3600_000;
 
+/** A summary without its application is left over from forgetting it, once it is that old. */
+const leftoverMs = 3600_000;
+
 /**
  * Drops history past its time, then chunks that neither a head nor a kept generation names (INV-14). Only chunks older
- * than the history's time are looked at, so nothing that a publisher is just writing can be hit; reachability is read
- * after the candidates, so a chunk that became reachable again meanwhile stays.
+ * than the history's time are looked at. Whoever publishes or brings back a generation writes its chunks again before it
+ * names them: either that comes before a removal, which then spares them by their age, or after it, and they are new.
  */
 export async function collectGarbage(
   deps: { store: StateStore; chunkStore: ChunkStore; clock: Clock },
   organisation: string,
 ): Promise<number> {
   const now = deps.clock.now();
+  const clusters = await listClusters(deps.store, organisation);
+  const old = new Map<string, string[]>();
+  for (const { id } of clusters)
+    old.set(id, await chunksOlderThan(deps.chunkStore, blocksKey(organisation, id), now - historyMs));
+  const reachable = await trimHistories(deps.store, organisation, now);
   let removed = 0;
-  for (const cluster of await listClusters(deps.store, organisation)) {
-    const old = await chunksOlderThan(deps.chunkStore, blocksKey(organisation, cluster.id), now - historyMs);
-    const reachable = await trimHistories(deps.store, organisation, cluster.id, now);
-    const dead = old.filter((digest) => !reachable.has(digest));
-    if (dead.length > 0) await deps.chunkStore.remove(blocksKey(organisation, cluster.id), dead);
+  for (const { id } of clusters) {
+    const named = reachable.get(id) ?? new Set();
+    for await (const head of eachRow<Head>(deps.store, clusterKey(organisation, id), 'APP#'))
+      keep(named, rootOf(head.value).chunks, head.value.declared);
+    const dead = (old.get(id) ?? []).filter((digest) => !named.has(digest));
+    await removeOld(deps.chunkStore, blocksKey(organisation, id), dead, now - historyMs);
     removed += dead.length;
   }
   return removed + (await dropInputs(deps, organisation, now));
 }
 
-/** Removes history rows past their time; returns every digest that a head or a remaining row names. */
-async function trimHistories(
-  store: StateStore,
-  organisation: string,
-  cluster: string,
-  now: number,
-): Promise<Set<string>> {
-  const reachable = new Set<string>();
+/** Removes history rows past their time; returns by cluster every digest that a remaining row names. */
+async function trimHistories(store: StateStore, organisation: string, now: number): Promise<Map<string, Set<string>>> {
+  const reachable = new Map<string, Set<string>>();
   for await (const summary of eachRow<StoredSummary>(store, organisationKey(organisation), 'APP#')) {
-    if (summary.value.cluster !== cluster) continue;
-    const partition = applicationKey(organisation, summary.value.id);
-    const rows = [];
-    for await (const row of eachRow<{ publishedAt: string; content: { chunks: string[] } }>(
-      store,
-      partition,
-      'HISTORY#',
-    ))
-      rows.push(row);
+    const { id, updatedAt } = summary.value;
+    if (Date.parse(updatedAt) < now - leftoverMs && (await getApplication(store, organisation, id)) === undefined)
+      await store.remove(summary.partition, summary.sort, { revision: summary.revision });
+    const partition = applicationKey(organisation, id);
+    const rows: Row<HistoryRow>[] = [];
+    for await (const row of eachRow<HistoryRow>(store, partition, 'HISTORY#')) rows.push(row);
     for (const [index, row] of rows.reverse().entries()) {
-      const expired = index >= generationsKept && Date.parse(row.value.publishedAt) < now - historyMs;
-      if (expired) await store.remove(partition, row.sort);
-      else for (const digest of row.value.content.chunks) reachable.add(digest);
+      const { publishedAt, cluster, content, declared } = row.value;
+      if (index >= generationsKept && Date.parse(publishedAt) < now - historyMs) {
+        await store.remove(partition, row.sort);
+        continue;
+      }
+      // An application may have moved from one cluster to another: its older generations lie in the former.
+      const named = reachable.get(cluster) ?? new Set();
+      keep(named, content.chunks, declared);
+      reachable.set(cluster, named);
     }
   }
-  for await (const head of eachRow<Head>(store, clusterKey(organisation, cluster), 'APP#')) {
-    for (const digest of rootOf(head.value).chunks) reachable.add(digest);
-  }
   return reachable;
+}
+
+function keep(named: Set<string>, chunks: readonly string[], declared: string | undefined): void {
+  for (const digest of chunks) named.add(digest);
+  if (declared !== undefined) named.add(declared);
+}
+
+interface HistoryRow {
+  publishedAt: string;
+  cluster: string;
+  content: { chunks: string[] };
+  declared?: string;
+}
+
+async function removeOld(store: ChunkStore, partition: string, dead: string[], before: number): Promise<void> {
+  if (dead.length > 0) await store.remove(partition, dead, { writtenBefore: before });
 }
 
 async function dropInputs(
@@ -76,7 +96,7 @@ async function dropInputs(
   for await (const row of eachRow<{ output: string }>(deps.store, partition, 'OUTPUT#')) outputs.add(row.value.output);
   const oldest = new Set(await chunksOlderThan(deps.chunkStore, partition, now - outputMs));
   const dead = old.filter((digest) => !outputs.has(digest) || oldest.has(digest));
-  if (dead.length > 0) await deps.chunkStore.remove(partition, dead);
+  await removeOld(deps.chunkStore, partition, dead, now - bundleMs);
   return dead.length;
 }
 

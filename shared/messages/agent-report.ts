@@ -114,11 +114,17 @@ export const AgentReport = z.object({
 });
 export type AgentReport = z.infer<typeof AgentReport>;
 
-/** A report on the queue, with who sent it as the service authenticated it. */
-export const ReceivedReport = z.object({
-  organisation: z.string(),
-  cluster: z.string(),
-  receivedAt: z.string(),
-  report: AgentReport,
-});
+const sender = { organisation: z.string(), cluster: z.string(), receivedAt: z.string() };
+
+/**
+ * A report on the queue, with who sent it as the service authenticated it. One that is too large for a message lies in the
+ * chunk store, among the chunks of the cluster; the message then names its digest.
+ */
+export const ReceivedReport = z.union([
+  z.object({ ...sender, report: AgentReport }),
+  z.object({ ...sender, stored: z.string() }),
+]);
 export type ReceivedReport = z.infer<typeof ReceivedReport>;
+
+/** A received report with its content at hand. */
+export type OpenedReport = Extract<ReceivedReport, { report: unknown }>;

@@ -10,5 +10,6 @@ export interface ChunkStore {
   has(partition: string, digests: readonly string[]): Promise<Set<string>>;
   /** Digests of a partition with when each was written (ms since 1970), for retention. */
   list(partition: string, after?: string): Promise<{ chunks: { digest: string; writtenAt: number }[]; next?: string }>;
-  remove(partition: string, digests: readonly string[]): Promise<void>;
+  /** With `writtenBefore` (ms since 1970) only what has not been written, or written again, since: decided by the very removal (INV-14). */
+  remove(partition: string, digests: readonly string[], options?: { writtenBefore?: number }): Promise<void>;
 }

@@ -25,6 +25,9 @@ export interface ClosureRow {
   listed: { repository: string; selector: string; folders: { path: string; recursive: boolean }[] }[];
 }
 
+/** How often others may change an application while it is being declared. */
+const attempts = 8;
+
 /**
  * Registers or changes one Application or Kustomization. What somebody hands in and cannot be is refused; what an
  * application rendered and cannot be is kept as an invalid application, so that the trouble shows where people look.
@@ -34,38 +37,43 @@ export async function declareApplication(context: DeclareContext, object: JsonOb
   const declared = withoutStatus(object);
   const compiled = await compile(context, declared);
   const { id } = compiled;
-  const partition = applicationKey(request.organisation, id);
-  const before = await deps.store.get<Application>(partition, sortKeys.spec);
-  if (
-    before &&
-    (before.value.kind !== compiled.kind || before.value.parent !== compiled.parent) &&
-    request.parent !== undefined
-  ) {
-    if (before.value.parent !== undefined && before.value.parent !== request.parent) {
-      throw new HawserError('conflict', `application ${id} is declared by ${before.value.parent} already`);
-    }
-  }
-  const next = carryOver(compiled, before?.value, deps.clock.now());
-  const same = before !== undefined && canonicalJson(before.value) === canonicalJson(next);
-  const action = before === undefined ? 'created' : same ? 'unchanged' : 'configured';
-  const item: DeclareItem = { ...identity(object), action, application: id };
+  const item: DeclareItem = { ...identity(object), action: 'unchanged', application: id };
   if (compiled.invalid !== undefined) item.message = compiled.invalid;
-  if (request.dryRun) return item;
-  let specRevision = before?.revision ?? 0;
-  if (!same) {
-    specRevision += 1;
-    const row = { partition, sort: sortKeys.spec, revision: specRevision, value: next };
-    const written = await deps.store.put(row, before === undefined ? { absent: true } : { revision: before.revision });
-    if (!written)
-      throw new HawserError('conflict', `application ${id} was changed at the same time`, { retry: 'later' });
-    const now = new Date(deps.clock.now()).toISOString();
-    await updateStatus(deps, request.organisation, next, now, (status) => status);
+  const partition = applicationKey(request.organisation, id);
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    const before = await deps.store.get<Application>(partition, sortKeys.spec);
+    refuseForeign(compiled, before?.value);
+    const next = carryOver(compiled, before?.value, deps.clock.now());
+    const same = before !== undefined && canonicalJson(before.value) === canonicalJson(next);
+    item.action = before === undefined ? 'created' : same ? 'unchanged' : 'configured';
+    if (request.dryRun) return item;
+    const revision = (before?.revision ?? 0) + (same ? 0 : 1);
+    const condition = before === undefined ? ({ absent: true } as const) : { revision: before.revision };
+    const row = { partition, sort: sortKeys.spec, revision, value: next };
+    if (!same && !(await deps.store.put(row, condition))) continue;
+    // A crash may have come between writing and asking for the plan: ask again as long as this revision has no plan.
+    if (!same || (await plannedRevision(context, id)) !== revision) {
+      const now = new Date(deps.clock.now()).toISOString();
+      await updateStatus(deps, request.organisation, next, now, (status) => status);
+      for (const source of next.sources) context.plan(source.repository, id);
+    }
+    return item;
   }
-  // A crash may have come between writing and asking for the plan: ask again as long as this revision has no plan.
-  if (!same || (await plannedRevision(context, id)) !== specRevision) {
-    for (const source of next.sources) context.plan(source.repository, id);
+  throw new HawserError('conflict', `application ${id} is being changed by too many at once`, { retry: 'later' });
+}
+
+/** Two declarations may come to one id, or two parents to one declaration: the first keeps it, or each would prune the other's objects. */
+function refuseForeign(compiled: Application, before: Application | undefined): void {
+  if (before === undefined) return;
+  const { kind, namespace, name, parent } = before;
+  if (kind !== compiled.kind || namespace !== compiled.namespace || name !== compiled.name) {
+    throw new HawserError('conflict', `its id ${compiled.id} is that of the ${kind} ${namespace}/${name} already`, {
+      hint: 'Give one of them another name.',
+    });
   }
-  return item;
+  if (compiled.parent !== undefined && parent !== undefined && parent !== compiled.parent) {
+    throw new HawserError('conflict', `application ${compiled.id} is declared by ${parent} already`);
+  }
 }
 
 /** After a GitRepository changed: compiles the Kustomizations that read it again. */

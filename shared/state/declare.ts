@@ -13,6 +13,9 @@ import {
 import { declareApplication, recompileReaders } from './declare-application.ts';
 import { sendHints } from './hints.ts';
 import { organisationKey, sortKeys } from './keys.ts';
+import { getApplications } from './registry.ts';
+import type { StoredSummary } from './status.ts';
+import { eachRow } from './update.ts';
 
 /**
  * Registers what people have: any mix of Argo CD and Flux objects, in any order, as often as wanted.
@@ -39,8 +42,11 @@ export async function declareObjects(deps: DeclareDeps, request: DeclareRequest)
 async function declareOne(context: DeclareContext, role: DeclaredRole, object: JsonObject): Promise<DeclareItem> {
   try {
     if (role === 'application') return await declareApplication(context, object);
-    if (role === 'project')
-      return await putRow(context, object, sortKeys.project(nameOf(object)), compileAppProject(object));
+    if (role === 'project') {
+      const item = await putRow(context, object, sortKeys.project(nameOf(object)), compileAppProject(object));
+      if (item.action === 'configured' && !context.request.dryRun) await planMembers(context, nameOf(object));
+      return item;
+    }
     if (role === 'source') {
       const item = await putRow(context, object, objectSort(object), { declared: object });
       if (item.action !== 'unchanged' && !context.request.dryRun) await recompileReaders(context, object);
@@ -55,6 +61,18 @@ async function declareOne(context: DeclareContext, role: DeclaredRole, object: J
     // Only what is wrong with the object itself refuses it; trouble of our own must be seen, and tried again.
     if (!(error instanceof HawserError) || error.retry === 'later') throw error;
     return refused(object, messageOf(error));
+  }
+}
+
+/** Another fence: what lies behind it is held against it anew, not only with the next push (NT-160). */
+async function planMembers(context: DeclareContext, project: string): Promise<void> {
+  const { deps, request } = context;
+  const ids: string[] = [];
+  for await (const row of eachRow<StoredSummary>(deps.store, organisationKey(request.organisation), 'APP#')) {
+    if (row.value.project === project) ids.push(row.value.id);
+  }
+  for (const application of await getApplications(deps.store, request.organisation, ids)) {
+    for (const source of application.sources) context.plan(source.repository, application.id);
   }
 }
 

@@ -64,7 +64,10 @@ export function declaredCascade(application: Application): Cascade {
     : 'orphan';
 }
 
-/** Forgets an application whose deletion order has been carried out: every row of it, and its place in lists and indexes. */
+/**
+ * Forgets an application whose deletion order has been carried out: every row of it, and its place in lists. The spec goes
+ * last: as long as it is there, a second delivery knows that there is something left to forget.
+ */
 export async function forgetApplication(
   deps: { store: StateStore; bell: Bell },
   organisation: string,
@@ -73,7 +76,10 @@ export async function forgetApplication(
   const { store } = deps;
   await dropHead(store, organisation, application.cluster, application.id);
   const partition = applicationKey(organisation, application.id);
-  for await (const row of eachRow(store, partition, '')) await store.remove(partition, row.sort);
+  for await (const row of eachRow(store, partition, '')) {
+    if (row.sort !== sortKeys.spec) await store.remove(partition, row.sort);
+  }
   await store.remove(organisationKey(organisation), sortKeys.summary(application.id));
+  await store.remove(partition, sortKeys.spec);
   deps.bell.ring(`organisation:${organisation}`, application.id);
 }

@@ -7,8 +7,16 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { applicationKey, organisationKey, sortKeys } from './keys.ts';
 import { updateRow } from './update.ts';
 
-/** What `STATUS` holds; `resources` lie beside it, compressed, because they can be many. */
+/** A status without its `resources`: they lie beside it in a row of their own, because they can be many. */
 type StoredStatus = Omit<ApplicationStatus, 'resources'>;
+
+/** What `STATUS` holds: as it is while it is small, else compressed; conditions of the source can always be read. */
+type StatusRow = StoredStatus | (Pick<StoredStatus, 'sourceConditions'> & { packed: string });
+
+/** A status of this size is compressed. */
+const plainBytes = 64 * 1024;
+/** Most that one row's packed text may have; a row holds 300 KiB (LIM-17). */
+const packedBytes = 280 * 1024;
 
 /** The row `APP#…` of the organisation: a summary without what is computed when it is read (`stale`). */
 export type StoredSummary = Omit<ApplicationSummary, 'stale'>;
@@ -33,14 +41,17 @@ export async function readStatus(
   application: string,
 ): Promise<ApplicationStatus | undefined> {
   const partition = applicationKey(organisation, application);
-  const rows = await store.getMany<StoredStatus & { packed?: string }>([
+  const rows = await store.getMany<StatusRow | { packed: string }>([
     { partition, sort: sortKeys.status },
     { partition, sort: sortKeys.resources },
   ]);
   const status = rows.find((row) => row.sort === sortKeys.status);
   if (status === undefined) return undefined;
-  const packed = rows.find((row) => row.sort === sortKeys.resources)?.value.packed;
-  return { ...status.value, resources: packed === undefined ? [] : unpack(packed) };
+  const resources = rows.find((row) => row.sort === sortKeys.resources)?.value as { packed: string } | undefined;
+  return {
+    ...statusOf(status.value as StatusRow),
+    resources: resources === undefined ? [] : unpack<ResourceStatus[]>(resources.packed),
+  };
 }
 
 /**
@@ -57,25 +68,51 @@ export async function updateStatus(
 ): Promise<void> {
   const partition = applicationKey(organisation, application.id);
   let resources: ResourceStatus[] | undefined;
-  let changed = false;
-  const row = await updateRow<StoredStatus>(deps.store, partition, sortKeys.status, (value) => {
+  let status: StoredStatus | undefined;
+  const row = await updateRow<StatusRow>(deps.store, partition, sortKeys.status, (value) => {
     const { resources: none, ...initial } = initialStatus(now);
-    const next = change(value ?? initial);
-    changed = next !== undefined;
+    const before = value === undefined ? initial : statusOf(value);
+    const next = change(before);
+    status = next;
     if (next === undefined) return value === undefined ? initial : undefined;
     const { resources: list, ...stored } = next;
     resources = list ?? (value === undefined ? none : undefined);
-    return stored;
+    status = stored;
+    return rowOf(stored);
   });
-  if (row === undefined || !changed) return;
+  if (row === undefined || status === undefined) return;
   const writes = [];
   if (resources !== undefined) {
-    writes.push({ partition, sort: sortKeys.resources, revision: row.revision, value: { packed: pack(resources) } });
+    const packed = packWithin(resources, (list) => list.slice(0, list.length / 2));
+    writes.push({ partition, sort: sortKeys.resources, revision: row.revision, value: { packed } });
   }
   await Promise.all([
     deps.store.putMany(writes),
-    writeSummary(deps, organisation, application, row.value, row.revision, now, resources?.length),
+    writeSummary(deps, organisation, application, status, row.revision, now, resources?.length),
   ]);
+}
+
+function statusOf(value: StatusRow): StoredStatus {
+  return 'packed' in value ? unpack<StoredStatus>(value.packed) : value;
+}
+
+function rowOf(status: StoredStatus): StatusRow {
+  if (JSON.stringify(status).length <= plainBytes) return status;
+  return { packed: packWithin(status, shortened), sourceConditions: status.sourceConditions };
+}
+
+/** Half of what can be long. What is cut off was said in events, or the agent says it again when asked. */
+function shortened(status: StoredStatus): StoredStatus {
+  const half = <T>(list: readonly T[]) => list.slice(0, list.length / 2);
+  const { operation, hold } = status;
+  return {
+    ...status,
+    drift: half(status.drift),
+    conditions: half(status.conditions),
+    images: half(status.images),
+    ...(operation === undefined ? {} : { operation: { ...operation, resources: half(operation.resources) } }),
+    ...(hold === undefined ? {} : { hold: { ...hold, objects: half(hold.objects) } }),
+  };
 }
 
 async function writeSummary(
@@ -162,10 +199,14 @@ function mainMessage(application: Application, status: StoredStatus): string | u
   return undefined;
 }
 
-function pack(resources: ResourceStatus[]): string {
-  return gzipSync(JSON.stringify(resources)).toString('base64');
+/** Compressed text of a value that fits into a row; too much is cut down by `shorten` until it does. */
+function packWithin<T>(value: T, shorten: (value: T) => T): string {
+  for (let rest = value; ; rest = shorten(rest)) {
+    const packed = gzipSync(JSON.stringify(rest)).toString('base64');
+    if (packed.length <= packedBytes) return packed;
+  }
 }
 
-function unpack(packed: string): ResourceStatus[] {
-  return JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString()) as ResourceStatus[];
+function unpack<T>(packed: string): T {
+  return JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString()) as T;
 }

@@ -122,5 +122,16 @@ export function describeChunkStore(
       await store.put(at, 'a', Buffer.from('again'));
       expect(Buffer.from((await store.get(at, 'a')) ?? []).toString()).toBe('again');
     });
+
+    it('spares what was written since, when told how old it must be (INV-14, FT-47)', async () => {
+      const at = partition();
+      await store.put(at, 'a', Buffer.from('a'));
+      const [written] = (await store.list(at)).chunks;
+
+      await store.remove(at, ['a'], { writtenBefore: written?.writtenAt ?? 0 });
+      expect(await store.has(at, ['a'])).toEqual(new Set(['a']));
+      await store.remove(at, ['a'], { writtenBefore: (written?.writtenAt ?? 0) + 1 });
+      expect(await store.has(at, ['a'])).toEqual(new Set());
+    });
   });
 }

@@ -59,10 +59,10 @@ export function createChunkStore(database: Database): ChunkStore {
       return found.length > pageSize && last !== undefined ? { chunks, next: last.digest } : { chunks };
     },
 
-    async remove(partition, digests) {
+    async remove(partition, digests, { writtenBefore = Number.MAX_SAFE_INTEGER } = {}) {
       await database.write((prepare) => {
-        const statement = prepare('DELETE FROM chunks WHERE partition = ? AND digest = ?');
-        for (const digest of digests) statement.run(partition, digest);
+        const statement = prepare('DELETE FROM chunks WHERE partition = ? AND digest = ? AND written_at < ?');
+        for (const digest of digests) statement.run(partition, digest, writtenBefore);
       });
     },
   };
