@@ -1,6 +1,6 @@
 import type { AppRecord, InventoryEntry, OperationProgress } from '../state/record.ts';
 import { standingOf } from './compare-state.ts';
-import type { Facts } from './model.ts';
+import type { DesiredObject, Facts } from './model.ts';
 
 /** Who asked for an operation and what it may do. */
 export interface OperationRequest {
@@ -52,13 +52,18 @@ function withIntent(facts: Facts, selected: string[] | undefined): Map<string, I
   const inventory = withTombstones(facts, new Map(facts.record.inventory));
   const wanted = selected === undefined ? undefined : new Set(selected);
   for (const object of facts.desired.objects.values()) {
-    if (object.options?.skip === true || inventory.has(object.key)) continue;
+    if (object.options?.skip === true || inventory.has(object.key) || isForDeletion(object)) continue;
     if (wanted !== undefined && (object.hook !== undefined || !wanted.has(object.key))) continue;
     const hook = object.hook === undefined ? {} : { hook: true };
     const wave = object.wave === 0 ? {} : { wave: object.wave };
     inventory.set(object.key, { uid: '', version: object.id.version, digest: '', ...hook, ...wave });
   }
   return inventory;
+}
+
+/** Hooks around a deletion are not part of a sync. */
+function isForDeletion({ hook }: DesiredObject): boolean {
+  return hook?.phases.every((phase) => phase === 'PostDelete') ?? false;
 }
 
 function withTombstones(facts: Facts, inventory: Map<string, InventoryEntry>): Map<string, InventoryEntry> {

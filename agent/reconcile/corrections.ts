@@ -1,6 +1,7 @@
 import { compareAppliedDryRun, ownedDifferences } from '#shared/domain/drift.ts';
 import type { KubeObject } from '#shared/domain/kube-object.ts';
 import { inParallel } from '#shared/domain/parallel.ts';
+import { redactText } from '#shared/domain/redact.ts';
 import { fieldManager, ownerLabel } from '#shared/domain/tracking.ts';
 import type { Drift, FieldDifference } from '#shared/domain/status.ts';
 import type { IgnoreRule } from '#shared/domain/application.ts';
@@ -124,7 +125,8 @@ async function dryRunDifferences(
   const written = await deps.cluster.apply({ kind, namespace, name, text, fieldManager, force: true, dryRun: true });
   if (!written.ok) {
     const local = ownedDifferences(desired, live, options);
-    return local.length > 0 ? local : [{ path: '', desired: JSON.stringify(`refused: ${written.message}`) }];
+    if (local.length > 0) return local;
+    return [{ path: '', desired: JSON.stringify(`refused: ${redactText(written.message, desired)}`) }];
   }
   const fields = compareAppliedDryRun(live, written.object, options);
   return fields.length === 0 ? 'same' : fields;

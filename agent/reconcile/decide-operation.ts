@@ -3,7 +3,7 @@ import type { Health, ResourceResult } from '#shared/domain/status.ts';
 import type { AppRecord, OperationProgress } from '../state/record.ts';
 import { extrasOf, standingOf } from './compare-state.ts';
 import type { Decision, Facts, Step, Task } from './model.ts';
-import { hookStateOf, resultKeyOf } from './tasks.ts';
+import { hookStateOf, resultKeyOf, withCompleted } from './tasks.ts';
 
 /** Before a prune: long enough for a newer generation to speak up (G-07; design.md §5). */
 export const tombstoneDelayMs = 5000;
@@ -15,7 +15,7 @@ export function decideOperation(facts: Facts): Decision {
     return { do: 'wait', until: operation.retryAt, message: operation.message };
   }
   if (operation.again === true) {
-    const { again: _, retryAt: __, ...rest } = operation;
+    const { again: _, retryAt: __, completed: ___, ...rest } = operation;
     return { do: 'keep', record: withOperation(facts.record, { ...rest, results: keptResults(operation) }) };
   }
   const steps = stepsOfOperation(facts, operation);
@@ -59,7 +59,7 @@ function decideStep(facts: Facts, operation: OperationProgress, step: Step, coun
     if (gate.waiting !== undefined) return waitForHealth(facts, operation, gate.waiting);
   }
   const { waitingSince: _, ...rest } = operation;
-  const next = withOperation(facts.record, { ...rest, step: operation.step + 1 });
+  const next = withOperation(facts.record, withCompleted({ ...rest, step: operation.step + 1 }, step.tasks));
   // The end is saved as the operation's completion; a border between steps is saved, because hooks must not run twice.
   return last ? { do: 'keep', record: next } : { do: 'save', record: next };
 }
@@ -216,9 +216,9 @@ export function hooksToDelete(
     if (object.hook?.deletePolicies.includes(policy) !== true) continue;
     const entry = facts.record.inventory.get(object.key);
     if (entry === undefined || entry.uid === '' || entry.deleting !== undefined) continue;
-    const states = object.hook.phases.map((phase) =>
-      hookStateOf(facts, operation, { object, phase, wave: object.wave }),
-    );
+    // PreDelete has no phase of its own.
+    const phases = object.hook.phases.length === 0 ? (['PreSync'] as const) : object.hook.phases;
+    const states = phases.map((phase) => hookStateOf(facts, operation, { object, phase, wave: object.wave }));
     const wanted = policy === 'HookSucceeded' ? 'Succeeded' : 'Failed';
     if (states.some((state) => state.phase === wanted)) keys.push(object.key);
   }

@@ -94,5 +94,5 @@ export async function deleteOrdered(deps: ReconcileDeps, app: AppRuntime, keys: 
     if (deleted.state === 'gone') dropEntry(deps, app, key);
     else app.record.inventory.set(key, { ...entry, deleting: 0 });
   });
-  app.record = { ...app.record, deletion: { state: 'running', kept: [...kept] } };
+  app.record = { ...app.record, deletion: { state: 'running', ...(kept.size === 0 ? {} : { kept: [...kept] }) } };
 }

@@ -1,12 +1,19 @@
 import { gunzipSync } from 'node:zlib';
 import { orderObjects } from '#shared/domain/apply-order.ts';
 import { sha256 } from '#shared/domain/digest.ts';
-import { hookName, hookOf, type HookSpec, type Phase } from '#shared/domain/hooks.ts';
+import { hookName, hookOf, waveOf, type HookSpec, type Phase } from '#shared/domain/hooks.ts';
 import { idOf, keyOf, type KubeObject, type VersionedObjectId } from '#shared/domain/kube-object.ts';
 import { optionsOf } from '#shared/domain/object-options.ts';
 import type { SnapshotRoot } from '#shared/domain/snapshot.ts';
 import { imagesOf } from './images.ts';
 import type { Desired, DesiredObject, Step, Task } from './model.ts';
+
+interface Parsed {
+  object: KubeObject;
+  digest: string;
+  chunk: number;
+  line: number;
+}
 
 /** Characters of a text's SHA-256 that tell its versions apart. */
 const digestLength = 32;
@@ -16,7 +23,7 @@ const digestLength = 32;
  * Hooks that are skipped (`hook: Skip`, Helm's tests) are left out.
  */
 export function indexDesired(root: SnapshotRoot, chunks: ReadonlyMap<string, Buffer>): Desired {
-  const parsed: { object: KubeObject; digest: string; chunk: number; line: number }[] = [];
+  const parsed: Parsed[] = [];
   root.chunks.forEach((digest, chunk) => {
     const packed = chunks.get(digest);
     if (packed === undefined) return;
@@ -43,15 +50,31 @@ export function indexDesired(root: SnapshotRoot, chunks: ReadonlyMap<string, Buf
     if (known === undefined) objects.set(desired.key, desired);
     tasks.push({ object: known ?? desired, phase, wave });
   }
+  const beforeDeletion = preDeleteTasks(root, parsed);
+  for (const { object } of beforeDeletion) if (!objects.has(object.key)) objects.set(object.key, object);
   return {
     objects,
     steps: (withHooks) =>
       stepsFrom(tasks, (task) => isRegular(task.phase) && (withHooks || task.object.hook === undefined)),
     failSteps: () => stepsFrom(tasks, (task) => task.phase === 'SyncFail'),
+    preDeleteSteps: () => stepsFrom(beforeDeletion, () => true),
     postDeleteSteps: () => stepsFrom(tasks, (task) => task.phase === 'PostDelete'),
-    skipped: parsed.filter(({ object }) => !placed.has(object)).map(({ object }) => keyOf(idOf(object))),
+    skipped: parsed
+      .filter(({ object }) => !placed.has(object) && hookOf(object)?.preDelete !== true)
+      .map(({ object }) => keyOf(idOf(object))),
     images: [...images].sort(),
   };
+}
+
+/** What runs before a deletion order deletes anything; wave by wave, as all hooks. Phases have no word for it: `PreSync` stands in. */
+function preDeleteTasks(root: SnapshotRoot, parsed: readonly Parsed[]): Task[] {
+  const tasks: Task[] = [];
+  for (const { object, ...place } of parsed) {
+    if (hookOf(object)?.preDelete !== true) continue;
+    const wave = waveOf(object);
+    tasks.push({ object: describe(root, object, 'PreSync', { ...place, wave }), phase: 'PreSync', wave });
+  }
+  return tasks.sort((a, b) => a.wave - b.wave);
 }
 
 function describe(

@@ -42,6 +42,8 @@ export interface Desired {
   steps(withHooks: boolean): Step[];
   /** What runs after a failure. */
   failSteps(): Step[];
+  /** What runs before a deletion order deletes anything. */
+  preDeleteSteps(): Step[];
   /** What runs once everything is deleted. */
   postDeleteSteps(): Step[];
   /** Keys of what the snapshot holds and nobody applies (skipped hooks). */
@@ -95,7 +97,8 @@ export interface Facts {
 
 /** What to do next. The loop carries it out and decides again, until it is `wait`. */
 export type Decision =
-  | { do: 'wait'; until?: number; message?: string }
+  /** `problem`: it will not go on by itself. */
+  | { do: 'wait'; until?: number; message?: string; problem?: true }
   /** Persist this record, then go on. */
   | { do: 'save'; record: AppRecord; event?: 'started' | 'finished' | 'failed' }
   /** Take the record over without persisting it: the next save carries it. */

@@ -176,8 +176,8 @@ async function rest(deps: StepDeps, app: AppRuntime, decision: Extract<Decision,
   const now = deps.clock.now();
   const blocked = deps.unmetOf(app).length > 0 && operation?.generation !== app.root.generation;
   setCondition(app, 'DependencyNotReady', blocked ? decision.message : undefined, now);
-  if (app.root.deletion !== undefined) setCondition(app, 'DeletionError', decision.message, now);
-  else if (decision.message !== undefined && operation?.phase === 'Running') {
+  setCondition(app, 'DeletionError', decision.problem === true ? decision.message : undefined, now);
+  if (decision.message !== undefined && operation?.phase === 'Running') {
     app.record = { ...app.record, operation: { ...operation, message: decision.message } };
   }
   if (app.uidsChanged === true && operation?.phase !== 'Running') await persist(deps, app);

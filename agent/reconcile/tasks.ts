@@ -16,6 +16,7 @@ export function hookStateOf(
 ): { phase: 'Running' | 'Succeeded' | 'Failed'; message: string } {
   const result = operation.results[resultKeyOf(task)];
   if (result === undefined) return { phase: 'Running', message: 'not started' };
+  if (operation.completed?.includes(resultKeyOf(task)) === true) return { phase: 'Succeeded', message: '' };
   if (result.status === 'SyncFailed') return { phase: 'Failed', message: result.message };
   const seen = facts.observed.get(task.object.key);
   if (seen === undefined) {
@@ -45,4 +46,11 @@ export function resultOf(
 /** `deployment.apps/web`: how kubectl and Argo CD name an object in results. */
 export function resourceName({ group, kind, name }: ObjectId): string {
   return `${kind.toLowerCase()}${group === '' ? '' : `.${group}`}/${name}`;
+}
+
+/** The operation with these hooks noted as completed. */
+export function withCompleted(operation: OperationProgress, tasks: readonly Task[]): OperationProgress {
+  const hooks = tasks.filter((task) => task.object.hook !== undefined).map(resultKeyOf);
+  if (hooks.length === 0) return operation;
+  return { ...operation, completed: [...new Set([...(operation.completed ?? []), ...hooks])] };
 }

@@ -1,4 +1,5 @@
 import { describeId, type KubeObject } from '#shared/domain/kube-object.ts';
+import { redactText } from '#shared/domain/redact.ts';
 import { fieldManager } from '#shared/domain/tracking.ts';
 import { respectIgnored, rulesFor } from '#shared/domain/ignore-rules.ts';
 import { losslessText, parseLossless } from '#shared/domain/lossless.ts';
@@ -63,7 +64,7 @@ export async function writeObject(
     const comes = app.root.policy.createNamespace && namespace === app.root.destinationNamespace;
     if (comes) return { state: 'transient', message: `${describeId(object.id)}: ${written.message}` };
   }
-  if (!written.ok) return refusalOutcome(object, written);
+  if (!written.ok) return refusalOutcome(deps, app, object, written);
   if (!known && !written.created) {
     const claim = foreignOwner(written.object, deps.texts.objectOf(app, object), app.root.owner);
     if (claim !== undefined) return { state: 'shared', message: sharedMessage(object, claim) };
@@ -135,7 +136,7 @@ async function recreate(
   if (live?.metadata.uid !== undefined) {
     const { uid } = live.metadata;
     const deleted = await deps.cluster.delete({ kind, namespace, name, uid, propagation: 'background' });
-    if (!deleted.ok) return refusalOutcome(object, deleted);
+    if (!deleted.ok) return refusalOutcome(deps, app, object, deleted);
     const deadline = deps.clock.monotonic() + 10_000;
     while ((await deps.cluster.get(kind, object.id))?.metadata.uid === uid) {
       if (deps.clock.monotonic() > deadline)
@@ -144,13 +145,15 @@ async function recreate(
     }
   }
   const written = await deps.cluster.apply({ kind, namespace, name, text, fieldManager, force: true });
-  if (!written.ok) return refusalOutcome(object, written);
+  if (!written.ok) return refusalOutcome(deps, app, object, written);
   deps.log.info({ application: app.id, object: object.key }, 'recreated by force');
   return { state: 'applied', live: written.object, action: 'created' };
 }
 
-function refusalOutcome(object: DesiredObject, refused: Refused): WriteOutcome {
+function refusalOutcome(deps: ReconcileDeps, app: AppRuntime, object: DesiredObject, refused: Refused): WriteOutcome {
   const what = describeId(object.id);
+  // The server quotes what it refuses, and that may be the value of a Secret (NT-90).
+  const message = redactText(refused.message, deps.texts.objectOf(app, object));
   switch (refused.reason) {
     case 'kind-missing':
       return { state: 'transient', message: `${what}: the cluster does not know this kind yet` };
@@ -159,14 +162,14 @@ function refusalOutcome(object: DesiredObject, refused: Refused): WriteOutcome {
     case 'immutable':
       return {
         state: 'refused',
-        message: `${what}: ImmutableField: ${refused.message} (set Force=true or force: true to have it recreated)`,
+        message: `${what}: ImmutableField: ${message} (set Force=true or force: true to have it recreated)`,
       };
     case 'namespace-missing':
       return {
         state: 'refused',
-        message: `${what}: ${refused.message} (CreateNamespace=true creates the destination namespace)`,
+        message: `${what}: ${message} (CreateNamespace=true creates the destination namespace)`,
       };
     default:
-      return { state: 'refused', message: `${what}: ${refused.message}` };
+      return { state: 'refused', message: `${what}: ${message}` };
   }
 }

@@ -40,6 +40,8 @@ export interface OperationProgress extends Omit<Operation, 'resources'> {
   degraded?: number;
   /** The failure that SyncFail hooks are running for. */
   failure?: string;
+  /** Hooks that have completed, by result key: what happens to their objects afterwards does not count. */
+  completed?: string[];
   /** What was done with each object, by key; unchanged ones are left out. */
   results: Record<string, ResourceResult>;
 }

@@ -343,3 +343,67 @@ describe('isolation', () => {
     ).toEqual([generation]);
   });
 });
+
+describe('a deletion order', () => {
+  const order = () => ({ cascade: 'foreground' as const, by: 'ann', at: new Date(harness.clock.now()).toISOString(), until: new Date(harness.clock.now() + 600_000).toISOString() });
+  const wave = (name: string, number: number) => configMap(name, '1', { 'argocd.argoproj.io/sync-wave': String(number) });
+  const hook = (name: string, phase: string) => configMap(name, '1', { 'argocd.argoproj.io/hook': phase, 'argocd.argoproj.io/hook-delete-policy': 'HookSucceeded' });
+
+  it('runs its hooks around deletes in reverse waves, keeps what asks for it, and says when all is done (G-10)', async () => {
+    harness.start();
+    const kept = configMap('kept', '1', { 'argocd.argoproj.io/sync-options': 'Delete=false' });
+    const objects = [wave('first', 0), wave('second', 1), kept, hook('before', 'PreDelete'), hook('after', 'PostDelete')];
+    const first = await harness.hub.publish({ application: 'web', objects });
+    await harness.until(synced(first), 'synced');
+    expect(valuesIn(harness.model)).toEqual({ first: '1', second: '1', kept: '1' });
+    const before = harness.model.writes.length;
+    await harness.hub.publish({ application: 'web', objects, root: { deletion: order() } });
+    await until((now) => now.deleted === true, 'deleted');
+    expect(valuesIn(harness.model)).toEqual({ kept: '1' });
+    const steps = writesSince(before).filter((call) => call.includes('ConfigMap'));
+    expect(steps).toEqual([
+      'apply /ConfigMap/shop/before',
+      'delete /ConfigMap/shop/second',
+      'delete /ConfigMap/shop/first',
+      'apply /ConfigMap/shop/after',
+      expect.stringMatching(/^delete .*(before|after)$/),
+      expect.stringMatching(/^delete .*(before|after)$/),
+    ]);
+    expect([...harness.model.objects.keys()].filter((key) => key.includes('/Secret/'))).toEqual([]);
+  });
+
+  it('deletes nothing when it has expired, or when it says orphan', async () => {
+    harness.start();
+    const first = await harness.hub.publish({ application: 'web', objects: [configMap('a')] });
+    await harness.until(synced(first), 'synced');
+    await harness.hub.publish({ application: 'web', objects: [configMap('a')], root: { deletion: { ...order(), until: new Date(harness.clock.now() - 1000).toISOString() } } });
+    await until((now) => now.conditions.some((condition) => condition.type === 'DeletionError'), 'expired');
+    await harness.clock.advance(60_000);
+    expect(valuesIn(harness.model)).toEqual({ a: '1' });
+    await harness.hub.publish({ application: 'web', objects: [configMap('a')], root: { deletion: { ...order(), cascade: 'orphan' } } });
+    await until((now) => now.deleted === true, 'forgotten');
+    expect(valuesIn(harness.model)).toEqual({ a: '1' });
+  });
+
+  it('is carried out to its end wherever the agent dies (INV-17)', async () => {
+    for (let crashAfter = 1; crashAfter < 12; crashAfter += 1) {
+      const own = await createHarness();
+      try {
+        const objects = [wave('first', 0), wave('second', 1), hook('after', 'PostDelete')];
+        const calm = own.start();
+        await own.hub.publish({ application: 'web', objects });
+        await own.until(() => own.hub.reportOf('web')?.sync.status === 'Synced', 'synced');
+        await calm.kill();
+        await own.hub.publish({ application: 'web', objects, root: { deletion: order() } });
+        const dying = own.start({ crashAfter });
+        await own.clock.advance(30_000);
+        await dying.kill();
+        own.start();
+        await own.until(() => own.hub.reportOf('web')?.deleted === true, `deleted after a crash at write ${crashAfter}`);
+        expect(valuesIn(own.model)).toEqual({});
+      } finally {
+        await own.end();
+      }
+    }
+  });
+});
