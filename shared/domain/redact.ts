@@ -96,16 +96,20 @@ export function redactText(text: string, object?: KubeObject | Pick<ObjectId, 'g
       /((?:invalid|unsupported|duplicate) value:\s*)(?:"(?:[^"\\]|\\.)*"|'[^']*'|\{[\s\S]*?\}|[^\s:,]+)/gi,
       `$1${mask}`,
     )
+    .replaceAll(/(\bgot &?)value\.valueUnstructured\{.*/g, `$1${mask}`)
     .replaceAll(/(unmarshal\w*[^"'{[]{0,80})(["'{[])[\s\S]*?(["'}\]])(?=[\s:,.]|$)/gi, `$1${mask}`);
 }
+
+/** All that may be shown of a Secret as it is; lists are looked into. */
+const openFields: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata', 'type', 'immutable', 'items']);
 
 function redact(object: JsonObject, secret: boolean): JsonObject {
   const result: JsonObject = { ...object };
   if (secret) {
-    for (const field of ['data', 'stringData']) {
-      const values = object[field];
-      if (isJsonObject(values)) result[field] = Object.fromEntries(Object.keys(values).map((name) => [name, mask]));
-      else if (values !== undefined && values !== null) result[field] = mask;
+    for (const [field, values] of Object.entries(object)) {
+      if (openFields.has(field) || values === undefined || values === null) continue;
+      // `data` and `stringData`, and what only looks like them: a value under a misspelt field is as secret.
+      result[field] = isJsonObject(values) ? Object.fromEntries(Object.keys(values).map((name) => [name, mask])) : mask;
     }
   }
   const metadata = object['metadata'];
