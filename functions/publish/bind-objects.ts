@@ -79,7 +79,7 @@ export function bindObjects(outputs: readonly string[], context: Binding): Bound
 }
 
 /** What a warning about an object that appears twice starts with. */
-export const repeatedWarning = 'RepeatedResourceWarning: ';
+const repeatedWarning = 'RepeatedResourceWarning: ';
 
 function parseObject(text: string, index: number): KubeObject {
   let object: unknown;

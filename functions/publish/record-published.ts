@@ -5,7 +5,6 @@ import type { PublishJob } from '#shared/messages/publish-job.ts';
 import { writeEvents } from '#shared/state/events.ts';
 import { applicationKey, sortKeys } from '#shared/state/keys.ts';
 import { updateStatus } from '#shared/state/status.ts';
-import { repeatedWarning } from './bind-objects.ts';
 import type { Published, PublishDeps, StoredHistory } from './handle-publish-job.ts';
 import { conditionAt, isOlder } from './show-failure.ts';
 
@@ -27,8 +26,10 @@ export async function recordPublished(
     ...(root.commit === undefined ? {} : { commit: root.commit }),
   };
   const conditions = warnings
-    .filter((warning) => warning.startsWith(repeatedWarning))
-    .map((warning) => conditionAt('RepeatedResourceWarning', warning.slice(repeatedWarning.length), now))
+    .flatMap((warning) => {
+      const type = warningTypes.find((each) => warning.startsWith(`${each}: `));
+      return type === undefined ? [] : [conditionAt(type, warning.slice(type.length + 2), now)];
+    })
     .slice(0, 20);
   const isRender = job.result.status === 'rendered';
   await Promise.all([
@@ -44,6 +45,9 @@ export async function recordPublished(
     writeEvents(deps.store, job.organisation, application.id, eventsOf(job, root, warnings)),
   ]);
 }
+
+/** Warnings that stay with the application as conditions; others are events. */
+const warningTypes = ['RepeatedResourceWarning', 'ExcludedResourceWarning'] as const;
 
 /** Only what decides about the content becomes history: renders and rollbacks. */
 async function writeHistory(
@@ -98,7 +102,9 @@ function eventsOf(job: PublishJob, root: SnapshotRoot, warnings: readonly string
     revision: root.revision,
     by: job.intent.initiatedBy,
   };
-  const others = warnings.filter((warning) => !warning.startsWith(repeatedWarning) && warning !== 'uses-lookup');
+  const others = warnings.filter(
+    (warning) => !warningTypes.some((type) => warning.startsWith(`${type}: `)) && warning !== 'uses-lookup',
+  );
   return [
     { ...base, type: 'Normal', ...reasonOf(job, root) },
     ...(others.length === 0

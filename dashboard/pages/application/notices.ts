@@ -50,7 +50,7 @@ const hints: Readonly<Record<string, string>> = {
   UnknownError: 'The events may say more.',
   SharedResourceWarning: 'Another application owns the same object: remove it from one of the two.',
   RepeatedResourceWarning: 'The source yields the same object twice; only the last one counts.',
-  ExcludedResourceWarning: 'The project does not let this kind through, so it is not applied.',
+  ExcludedResourceWarning: 'What it names is not applied; everything else is.',
   OrphanedResourceWarning: 'These objects belong to no application.',
   DependencyNotReady: 'It goes on by itself as soon as the applications that it depends on are ready.',
   NeedsConfirmation: 'Nothing is pruned until somebody confirms the list.',

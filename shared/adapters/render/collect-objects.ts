@@ -59,7 +59,14 @@ function identify({ tree, where }: FoundDocument): { key: string; name: string }
     ...(kind === '' ? ['kind'] : []),
     ...(name === '' && (stringAt(metadata, 'generateName') ?? '') === '' ? ['metadata.name'] : []),
   ];
-  if (missing.length > 0) throw invalid(`${where}${describe(tree)}`, `has no ${missing.join(', no ')}`, missing);
+  if (missing.length > 0) {
+    const mistaken = missing.filter((path) => isPlain(at(tree, path)));
+    const what =
+      mistaken.length === 0
+        ? `has no ${missing.join(', no ')}`
+        : `has a ${mistaken.map((path) => `${path} that YAML reads as ${canonicalText(at(tree, path))}, not as text`).join(', a ')}`;
+    throw invalid(`${where}${describe(tree)}`, what, missing, mistaken.length > 0);
+  }
   const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
   const namespace = stringAt(metadata, 'namespace') ?? '';
   return { key: `${group}/${kind}/${namespace}/${name}`, name: name === '' ? '' : `${kind} ${name}` };
@@ -71,9 +78,20 @@ function describe(tree: JsonMap): string {
   return kind === '' && name === '' ? '' : ` (${[kind, name].filter((word) => word !== '').join(' ')})`;
 }
 
-function invalid(where: string, what: string, missing: string[]): HawserError {
+function at(tree: JsonMap, path: string): JsonTree {
+  const [first = '', second] = path.split('.');
+  const value = tree.get(first) ?? null;
+  return second === undefined || !(value instanceof Map) ? value : (value.get(second) ?? null);
+}
+
+/** A boolean or a number, where people meant a text: `name: y`, `name: 0123`. */
+function isPlain(value: JsonTree): boolean {
+  return value !== null && typeof value !== 'string' && !Array.isArray(value) && !(value instanceof Map);
+}
+
+function invalid(where: string, what: string, missing: string[], isUnquoted = false): HawserError {
   return new HawserError('object-invalid', `${where} ${what}`, {
     data: { where, missing },
-    hint: 'Every object needs apiVersion, kind and metadata.name.',
+    hint: isUnquoted ? 'Put it in quotes.' : 'Every object needs apiVersion, kind and metadata.name.',
   });
 }

@@ -6,6 +6,8 @@ import { decodeText, readDocument } from './read-documents.ts';
 import type { RenderContext } from './render-context.ts';
 import { splitDocuments } from './yaml-subset.ts';
 
+/** Warnings with this beginning become conditions of the application. */
+const leftOutWarning = 'ExcludedResourceWarning: ';
 const skipMarker = '+argocd:skip-file-rendering';
 
 /** Argo CD's Directory tool (argo-cd.md §1.1): the manifests as they are, without starting a process. */
@@ -56,7 +58,10 @@ function readYaml(context: RenderContext, path: string, text: string): FoundDocu
       }
     } catch (error) {
       const isOurs = error instanceof HawserError && error.code === 'object-invalid';
-      if (isOurs && found.length === 0 && !looksLikeManifest(text)) return [];
+      if (isOurs && found.length === 0 && !looksLikeManifest(text)) {
+        if (looksForgotten(text)) context.warnings.push(`${leftOutWarning}${error.message}; the file is left out`);
+        return [];
+      }
       throw error;
     }
   }
@@ -65,6 +70,11 @@ function readYaml(context: RenderContext, path: string, text: string): FoundDocu
 
 function looksLikeManifest(text: string): boolean {
   return /(?:^|[\s{,"'-])apiVersion["']?\s*:/.test(text) && /(?:^|[\s{,"'-])kind["']?\s*:/.test(text);
+}
+
+/** Somebody meant an object: ignoring the file is Argo CD's rule, saying nothing would hide the mistake. */
+function looksForgotten(text: string): boolean {
+  return /^(?:apiVersion|kind|metadata):/m.test(text);
 }
 
 function jsonStream(context: RenderContext, text: string, where: string): JsonTree[] {
