@@ -283,10 +283,21 @@ describe('webhooks', () => {
     const work = await workingCopy();
     await work.commit({ 'a.txt': 'one' }, 'first');
     await work.git('push', `${host.url}/demo.git`, 'main');
-    // Git refuses to delete the branch that HEAD names.
-    await expect(work.git('push', `${host.url}/demo.git`, ':main', 'main:next')).rejects.toThrow('refusing to delete');
+    // A branch cannot be where another one already is a folder of branches, or the other way round.
+    await expect(work.git('push', `${host.url}/demo.git`, 'main:main/below', 'main:next')).rejects.toThrow(
+      'main/below',
+    );
     await eventually(() => deliveries.length === 2);
     expect(deliveries.map(({ body }) => body.ref)).toEqual(['refs/heads/main', 'refs/heads/next']);
+  });
+
+  it('lets the branch that HEAD names be deleted, as a Git host does once another is the default', async () => {
+    const work = await workingCopy();
+    await work.commit({ 'a.txt': 'one' }, 'first');
+    await work.git('push', `${host.url}/demo.git`, 'main');
+    await work.git('push', `${host.url}/demo.git`, ':main');
+    await eventually(() => deliveries.length === 2);
+    expect(last().body).toMatchObject({ ref: 'refs/heads/main', deleted: true });
   });
 
   it('announces a large push with what is at hand', async () => {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { componentDied, logTail, startComponent, type Component } from '#localstack/cluster/component.ts';
 import { commandLineOf, signalProcess } from '#localstack/cluster/process-table.ts';
 
@@ -22,7 +22,8 @@ describe('startComponent', () => {
   it('runs the command itself under the pid it names', async () => {
     const component = await start('exec sleep 60');
 
-    const line = await commandLineOf(component.pid);
+    // Between fork and exec a process has no command line.
+    const line = await vi.waitUntil(() => commandLineOf(component.pid), { timeout: 5000 });
     await component.stop();
 
     expect(line).toContain('sleep 60');
