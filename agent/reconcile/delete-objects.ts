@@ -79,7 +79,9 @@ export async function deleteOrdered(deps: ReconcileDeps, app: AppRuntime, keys: 
     const found = await readEntry(deps, app, key);
     const live = found?.live;
     if (found === undefined || live === undefined) return dropEntry(deps, app, key);
-    if (!isOwned(live, entry.uid, app.root.owner) || isKeptOnDeletion(live)) {
+    // A definition takes all its instances with it, also those of others: never deleted by an order, as in Argo CD.
+    const definesOthers = found.kind.kind === 'CustomResourceDefinition';
+    if (definesOthers || !isOwned(live, entry.uid, app.root.owner) || isKeptOnDeletion(live)) {
       kept.add(key);
       return;
     }
