@@ -4,6 +4,7 @@ import { defaultPolicy, type Application } from '../domain/application.ts';
 import { argoApplicationId, compileArgoApplication } from '../domain/compile/argo-application.ts';
 import type { CompileContext } from '../domain/compile/context.ts';
 import { compileFluxKustomization, kustomizationId, sourceRefOf } from '../domain/compile/flux-kustomization.ts';
+import { unsupportedExpressions } from '../domain/ignore-rules.ts';
 import { applicationViolations } from '../domain/fence.ts';
 import { canonicalJson, isJsonObject, type JsonObject } from '../domain/json.ts';
 import { inParallel } from '../domain/parallel.ts';
@@ -38,7 +39,8 @@ export async function declareApplication(context: DeclareContext, object: JsonOb
   const compiled = await compile(context, declared);
   const { id } = compiled;
   const item: DeclareItem = { ...identity(object), action: 'unchanged', application: id };
-  if (compiled.invalid !== undefined) item.message = compiled.invalid;
+  const message = compiled.invalid ?? withoutEffect(compiled);
+  if (message !== undefined) item.message = message;
   const partition = applicationKey(request.organisation, id);
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const before = await deps.store.get<Application>(partition, sortKeys.spec);
@@ -74,6 +76,14 @@ function refuseForeign(compiled: Application, before: Application | undefined): 
   if (compiled.parent !== undefined && parent !== undefined && parent !== compiled.parent) {
     throw new HawserError('conflict', `application ${compiled.id} is declared by ${parent} already`);
   }
+}
+
+/** What of a declaration will have no effect, so that nobody relies on it. */
+function withoutEffect(application: Application): string | undefined {
+  const expressions = unsupportedExpressions(application.policy.ignoreDifferences);
+  if (expressions.length === 0) return undefined;
+  const list = expressions.map(({ expression, reason }) => `${expression} (${reason})`).join('; ');
+  return `has no effect yet in spec.ignoreDifferences: ${list}`;
 }
 
 /** After a GitRepository changed: compiles the Kustomizations that read it again. */
