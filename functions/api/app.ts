@@ -2,10 +2,11 @@ import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { openAPIRouteHandler } from 'hono-openapi';
-import { httpStatusOf, HawserError, messageOf } from '#shared/errors.ts';
+import { HawserError, messageOf } from '#shared/errors.ts';
 import { problemOf } from '#shared/domain/problem.ts';
 import { requirePrincipal } from './auth.ts';
-import type { ApiDeps, ApiEnv } from './context.ts';
+import { requireUser, type ApiDeps, type ApiEnv } from './context.ts';
+import { checkBody } from './request-body.ts';
 import { agentRoutes } from './routes/agent.ts';
 import { applicationRoutes } from './routes/applications.ts';
 import { changeRoutes } from './routes/changes.ts';
@@ -21,16 +22,19 @@ import { streamRoutes } from './routes/stream.ts';
 /** More than any set of declared objects or any agent's report needs; what is larger is never held in memory. */
 const maxBodyBytes = 32 * 1024 * 1024;
 
+/** Largest bodies: of a login, and of anything else (a report of ten thousand objects has 4 MiB). */
+const sessionBytes = 16 * 1024;
+const bodyBytes = 16 * 1024 * 1024;
+
 /** Everything that is asked over HTTP, but for webhooks: `Request` in, `Response` out, whatever the platform. */
 export function createApiApp(deps: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.use('*', securityHeaders());
   app.onError((thrown, c) => {
     const error = asHawserError(thrown);
-    const problem = problemOf(error, new URL(c.req.url).pathname);
+    const problem = problemOf(error, c.req.path);
     if (problem.status >= 500) deps.log.error({ path: c.req.path, reason: messageOf(error) }, 'request failed');
-    const status = error instanceof HawserError ? httpStatusOf(error.code) : problem.status;
-    return c.json(problem, status as 400, { 'content-type': 'application/problem+json' });
+    return c.json(problem, problem.status as 400, { 'content-type': 'application/problem+json' });
   });
   app.notFound((c) => {
     const error = new HawserError('not-found', `there is nothing at ${c.req.method} ${c.req.path}`, {
@@ -41,13 +45,17 @@ export function createApiApp(deps: ApiDeps): Hono<ApiEnv> {
   app.use('/api/*', bodyLimit({ maxSize: maxBodyBytes, onError: () => refuseLarge() }), requireJson());
   app.get('/healthz', (c) => c.json({ status: 'ok', version: deps.version }));
   app.get('/metrics', requirePrincipal(deps), async (c) => {
+    requireUser(c);
     const { text, contentType } = await deps.metricsText();
     return c.text(text, 200, { 'content-type': contentType });
   });
   app.get('/api/v1/openapi.json', openAPIRouteHandler(app, { documentation: documentation(deps.version) }));
+  app.use('/api/v1/session', checkBody(sessionBytes));
   app.route('/api/v1/session', sessionRoutes(deps));
   const api = new Hono<ApiEnv>();
   api.use('*', requirePrincipal(deps));
+  // After the token was checked: nobody else gets this much of our memory.
+  api.use('*', checkBody(bodyBytes));
   api.route('/agent', agentRoutes(deps));
   api.route('/applications', applicationRoutes(deps));
   api.route('/applications', changeRoutes(deps));

@@ -9,7 +9,8 @@ import { getCluster, getToken, type Token } from '#shared/state/registry.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import type { ApiContext, ApiDeps, ApiEnv, Principal } from './context.ts';
 
-const sessionCookie = 'hawser_session';
+/** With TLS under the name that browsers accept from this very host alone (NT-132); loopback has none. */
+const sessionCookies = { secure: '__Host-hawser_session', plain: 'hawser_session' } as const;
 const sessionSeconds = 12 * 3600;
 /** Longest bearer token that is looked at (LIM-15). */
 const longestToken = 8192;
@@ -61,26 +62,45 @@ export async function authenticate(
  */
 export function requirePrincipal(deps: ApiDeps): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
-    const header = c.req.header('authorization');
-    const bearer = header?.startsWith('Bearer ') ? header.slice(7) : undefined;
-    const cookie = getCookie(c, sessionCookie);
-    const principal = await authenticate(deps, bearer ?? cookie ?? '');
+    const { token, viaCookie } = credentialsOf(c);
+    const principal = await authenticate(deps, token ?? '');
     if (principal === undefined) {
       throw new HawserError(
         'unauthenticated',
-        header === undefined && cookie === undefined ? 'no token was given' : 'the token is not valid (any more)',
+        token === undefined ? 'no token was given' : 'the token is not valid (any more)',
         {
           hint: 'Run `hawser login`, or send Authorization: Bearer TOKEN.',
         },
       );
     }
-    const viaCookie = bearer === undefined;
-    if (viaCookie && c.req.method !== 'GET' && c.req.header('x-hawser-request') !== '1') {
-      throw new HawserError('forbidden', 'a change that comes with a cookie needs the header X-Hawser-Request: 1');
-    }
+    if (viaCookie) requireOwnPage(c);
     c.set('principal', principal.kind === 'user' ? { ...principal, viaCookie } : principal);
     await next();
   };
+}
+
+/** True as long as the credentials of a request that is still open hold (NT-110). */
+export async function isStillValid(deps: Pick<ApiDeps, 'store' | 'clock'>, c: ApiContext): Promise<boolean> {
+  return (await authenticate(deps, credentialsOf(c).token ?? '')) !== undefined;
+}
+
+function credentialsOf(c: ApiContext): { token: string | undefined; viaCookie: boolean } {
+  const header = c.req.header('authorization');
+  if (header !== undefined) return { token: header.startsWith('Bearer ') ? header.slice(7) : '', viaCookie: false };
+  return { token: sessionTokenOf(c), viaCookie: true };
+}
+
+function sessionTokenOf(c: ApiContext): string | undefined {
+  return getCookie(c, isSecure(c) ? sessionCookies.secure : sessionCookies.plain);
+}
+
+function isSecure(c: ApiContext): boolean {
+  return new URL(c.req.url).protocol === 'https:';
+}
+
+function requireOwnPage(c: ApiContext): void {
+  if (c.req.method === 'GET' || c.req.header('x-hawser-request') === '1') return;
+  throw new HawserError('forbidden', 'a change that comes with a cookie needs the header X-Hawser-Request: 1');
 }
 
 /** Exchanges a token for a session: the cookie holds a token of its own that ends after half a day. */
@@ -98,28 +118,29 @@ export async function openSession(
     createdAt: new Date(now).toISOString(),
     expiresAt: new Date(now + sessionSeconds * 1000).toISOString(),
   });
-  setCookie(c, sessionCookie, token, {
-    httpOnly: true,
-    sameSite: 'Strict',
-    path: '/',
-    secure: new URL(c.req.url).protocol === 'https:',
-    maxAge: sessionSeconds,
-  });
+  writeCookie(c, token, sessionSeconds);
 }
 
 /** Ends the session of the cookie, on the server too. */
 export async function closeSession(deps: ApiDeps, c: ApiContext): Promise<void> {
-  const token = getCookie(c, sessionCookie);
+  requireOwnPage(c);
+  const token = sessionTokenOf(c);
   const organisation = token?.split('_')[1] ?? '';
   if (token !== undefined && isId(organisation)) {
     await deps.store.remove(organisationKey(organisation), sortKeys.token(sha256(token)));
   }
-  setCookie(c, sessionCookie, '', { httpOnly: true, sameSite: 'Strict', path: '/', maxAge: 0 });
+  writeCookie(c, '', 0);
+}
+
+function writeCookie(c: ApiContext, value: string, maxAge: number): void {
+  const secure = isSecure(c);
+  const name = secure ? sessionCookies.secure : sessionCookies.plain;
+  setCookie(c, name, value, { httpOnly: true, sameSite: 'Strict', path: '/', secure, maxAge });
 }
 
 /** True when the request carries a session that still holds. */
 export async function hasSession(deps: ApiDeps, c: ApiContext): Promise<boolean> {
-  const token = getCookie(c, sessionCookie);
+  const token = sessionTokenOf(c);
   return token !== undefined && (await authenticate(deps, token)) !== undefined;
 }
 

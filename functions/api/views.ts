@@ -3,7 +3,7 @@ import { keyOf } from '#shared/domain/kube-object.ts';
 import type { ApplicationStatus, Condition } from '#shared/domain/status.ts';
 import type { ApplicationDetail, ApplicationSummary, ResourceView } from '#shared/messages/api.ts';
 import { clusterKey, organisationKey, repositoryKey, sortKeys } from '#shared/state/keys.ts';
-import { listClusters, listRepositories } from '#shared/state/registry.ts';
+import { listClusters, listRepositories, normaliseRepositoryUrl } from '#shared/state/registry.ts';
 import type { StoredSummary } from '#shared/state/status.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import { eachRow } from '#shared/state/update.ts';
@@ -97,7 +97,8 @@ export async function readSummariesOf(
 }
 
 async function repositoryIds(store: StateStore, organisation: string): Promise<Map<string, string>> {
-  return new Map((await listRepositories(store, organisation)).map((repository) => [repository.url, repository.id]));
+  const repositories = await listRepositories(store, organisation);
+  return new Map(repositories.map((repository) => [normaliseRepositoryUrl(repository.url), repository.id]));
 }
 
 function withOverlay(
@@ -105,7 +106,8 @@ function withOverlay(
   overlay: Overlay,
   repositories: ReadonlyMap<string, string>,
 ): ApplicationSummary {
-  const trouble = overlay.sources.get(sourceKey(repositories.get(summary.repository) ?? '', summary.targetRevision));
+  const url = summary.repository === '' ? '' : normaliseRepositoryUrl(summary.repository);
+  const trouble = overlay.sources.get(sourceKey(repositories.get(url) ?? '', summary.targetRevision));
   return {
     ...summary,
     stale: overlay.silent.has(summary.cluster),

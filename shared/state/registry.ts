@@ -61,6 +61,7 @@ export async function ensureRepository(
   organisation: string,
   url: string,
 ): Promise<Repository> {
+  refuseCredentials(url);
   const normalised = normaliseRepositoryUrl(url);
   const partition = organisationKey(organisation);
   const urlRow = sortKeys.repositoryUrl(sha256(normalised).slice(0, 32));
@@ -92,6 +93,16 @@ export async function ensureRepository(
     return existing?.value ?? repository;
   }
   throw new HawserError('conflict', `no free id for repository ${url}`);
+}
+
+/** URLs are shown and logged; credentials in one would be, too (NT-26, NT-93). A user of ssh is none. */
+function refuseCredentials(url: string): void {
+  if (!URL.canParse(url)) return;
+  const { protocol, username, password } = new URL(url);
+  if (password === '' && (username === '' || protocol === 'ssh:')) return;
+  throw new HawserError('invalid-input', 'a repository URL must not hold credentials', {
+    hint: 'Take them out of the URL and store them with `hawser repo add`.',
+  });
 }
 
 export async function getRepository(

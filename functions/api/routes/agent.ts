@@ -3,11 +3,11 @@ import { promisify } from 'node:util';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { HubUpdate } from '#shared/ports/hub.ts';
-import { AgentReport, type ReceivedReport } from '#shared/messages/agent-report.ts';
+import { AgentReport, type OpenedReport, type ReceivedReport } from '#shared/messages/agent-report.ts';
 import { Answer, type ClusterCommand } from '#shared/messages/cluster-command.ts';
 import { holePatienceMs, readChanges, type Head } from '#shared/state/heads.ts';
 import { isoNow, requireAgent, type ApiContext, type ApiDeps, type ApiEnv } from '../context.ts';
-import { checked } from '../openapi.ts';
+import { checked, describe } from '../openapi.ts';
 import { keepAnswer } from '../questions.ts';
 
 const compress = promisify(gzip);
@@ -15,6 +15,8 @@ const compress = promisify(gzip);
 const longestWaitSeconds = 55;
 /** What a certificate must still have left when a root is handed out. */
 const freshMs = 3600_000;
+/** LIM-16. */
+const messageBytes = 200 * 1024;
 const PollQuery = z.object({
   after: z.coerce.number().int().min(0).default(0),
   wait: z.coerce.number().min(0).max(longestWaitSeconds).default(0),
@@ -24,8 +26,10 @@ const ChunksBody = z.object({ digests: z.array(z.string().regex(/^[0-9a-f]{64}$/
 /** What agents ask and say. Organisation and cluster come from the token, never from a body (INV-34). */
 export function agentRoutes(deps: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
-  app.get('/poll', checked('query', PollQuery), async (c) => c.json(await poll(deps, c, c.req.valid('query'))));
-  app.post('/chunks', checked('json', ChunksBody), async (c) => {
+  app.get('/poll', describe('what an agent has to take in'), checked('query', PollQuery), async (c) =>
+    c.json(await poll(deps, c, c.req.valid('query'))),
+  );
+  app.post('/chunks', describe('chunks by digest, as base64 of gzip'), checked('json', ChunksBody), async (c) => {
     const { organisation, cluster } = requireAgent(c);
     const chunks: Record<string, string> = {};
     for (const digest of c.req.valid('json').digests) {
@@ -34,18 +38,28 @@ export function agentRoutes(deps: ApiDeps): Hono<ApiEnv> {
     }
     return c.json({ chunks });
   });
-  app.post('/reports', checked('json', AgentReport), async (c) => {
+  app.post('/reports', describe('take in a report', undefined, 202), checked('json', AgentReport), async (c) => {
     const { organisation, cluster } = requireAgent(c);
-    const received: ReceivedReport = { organisation, cluster, receivedAt: isoNow(deps), report: c.req.valid('json') };
-    await deps.reports.send([JSON.stringify(received)], { group: organisation });
+    const received = { organisation, cluster, receivedAt: isoNow(deps), report: c.req.valid('json') };
+    await deps.reports.send([await messageOf(deps, received)], { group: organisation });
     return c.json({}, 202);
   });
-  app.post('/answers', checked('json', Answer), async (c) => {
+  app.post('/answers', describe('take in an answer', undefined, 202), checked('json', Answer), async (c) => {
     const { organisation, cluster } = requireAgent(c);
     await keepAnswer(deps, organisation, cluster, c.req.valid('json'));
     return c.json({}, 202);
   });
   return app;
+}
+
+/** The message for the queue; a report that is too large for one goes beside it (LIM-16). */
+async function messageOf(deps: ApiDeps, received: OpenedReport): Promise<string> {
+  const message = JSON.stringify(received satisfies ReceivedReport);
+  if (Buffer.byteLength(message) <= messageBytes) return message;
+  const { report, ...sender } = received;
+  const text = Buffer.from(JSON.stringify(report));
+  const stored = await deps.snapshots.write(received.organisation, received.cluster, text);
+  return JSON.stringify({ ...sender, stored } satisfies ReceivedReport);
 }
 
 /** Answers as soon as HEAD is past `after` or a command is there; with nothing to say once the wait is over. */

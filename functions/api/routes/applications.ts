@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { HawserError } from '#shared/errors.ts';
+import { isJsonObject } from '#shared/domain/json.ts';
 import { keyOf, idOf, type KubeObject } from '#shared/domain/kube-object.ts';
 import { redactObject } from '#shared/domain/redact.ts';
 import {
@@ -225,7 +226,8 @@ async function readResource(
     return { ...base, error: `the agent of cluster ${application.cluster} did not answer in time` };
   return {
     ...base,
-    ...(answer.live === undefined ? {} : { live: answer.live }),
+    // Agents mask; whoever shows it masks again (NT-92).
+    ...(answer.live === undefined ? {} : { live: isJsonObject(answer.live) ? redactObject(answer.live) : null }),
     ...(answer.error === undefined ? {} : { error: answer.error }),
   };
 }

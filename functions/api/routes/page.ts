@@ -56,12 +56,21 @@ async function openLoopbackSession(deps: ApiDeps, c: ApiContext): Promise<void> 
   await openSession(deps, c, session.organisation, { user: session.user, role: 'admin' });
 }
 
+/** undefined where the path cannot be one of a file. */
+function fileOf(folder: string, path: string): string | undefined {
+  try {
+    return normalize(join(folder, decodeURIComponent(path)));
+  } catch {
+    return undefined;
+  }
+}
+
 async function readAsset(
   folder: string,
   path: string,
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; type: string } | undefined> {
-  const file = normalize(join(folder, decodeURIComponent(path)));
-  if (!file.startsWith(folder + sep)) return undefined;
+  const file = fileOf(folder, path);
+  if (file === undefined || !file.startsWith(folder + sep)) return undefined;
   const type = types[extname(file)];
   if (type === undefined) return undefined;
   try {

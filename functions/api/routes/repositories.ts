@@ -47,8 +47,11 @@ export function repositoryRoutes(deps: ApiDeps): Hono<ApiEnv> {
       };
       await putCredentials(deps, organisation, repository, credentials);
     }
-    const webhookSecret = body.webhookSecret ?? randomBytes(32).toString('hex');
-    await deps.secrets.put(webhookSecretName(organisation, repository.id), webhookSecret);
+    const name = webhookSecretName(organisation, repository.id);
+    // Added once more, for other credentials: the secret stays, or the host's webhooks would stop.
+    const known = (await deps.secrets.get(name))?.value;
+    const webhookSecret = body.webhookSecret ?? known ?? randomBytes(32).toString('hex');
+    if (webhookSecret !== known) await deps.secrets.put(name, webhookSecret);
     const origin = new URL(c.req.url).origin;
     const webhookUrls = Object.fromEntries(
       providers.map((provider) => [provider, `${origin}/webhooks/${provider}/${repository.id}`]),

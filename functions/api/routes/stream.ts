@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { StreamEvent } from '#shared/messages/api.ts';
+import { isStillValid } from '../auth.ts';
 import { requireUser, type ApiDeps, type ApiEnv } from '../context.ts';
 import { describe } from '../openapi.ts';
 import { readSummariesOf } from '../views.ts';
@@ -10,7 +11,7 @@ import { readClusters } from './clusters.ts';
 const gatherMs = 100;
 const keepAliveMs = 15_000;
 
-/** Live updates as server-sent events. Whoever reconnects reads the list again: events are not replayed. */
+/** Live updates as server-sent events, for as long as the caller's token holds (NT-110). Whoever reconnects reads the list again: events are not replayed. */
 export function streamRoutes(deps: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.get('/', describe('live updates (server-sent events)'), (c) => {
@@ -28,7 +29,12 @@ export function streamRoutes(deps: ApiDeps): Hono<ApiEnv> {
         wake?.();
       });
       await stream.write(': connected\n\n');
+      let checkedAt = deps.clock.monotonic();
       while (!stream.aborted) {
+        if (deps.clock.monotonic() - checkedAt >= keepAliveMs) {
+          if (!(await isStillValid(deps, c))) break;
+          checkedAt = deps.clock.monotonic();
+        }
         if (changed.size === 0) {
           await new Promise<void>((resolve) => {
             wake = resolve;
