@@ -53,7 +53,7 @@ export async function registerChildren(
     { partition, sort: sortKeys.children, revision: root.generation, value },
     { revisionBelow: root.generation },
   );
-  await showTrouble(deps, job, parent, refused, prunes ? held : []);
+  await showTrouble(deps, job, parent, refused, prunes && refused.length === 0 ? held : []);
 }
 
 /** A parent that is deleted with what it holds takes the applications that it declared with it, each in its own way. */

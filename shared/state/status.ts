@@ -50,7 +50,7 @@ export async function readStatus(
   const resources = rows.find((row) => row.sort === sortKeys.resources)?.value as { packed: string } | undefined;
   return {
     ...statusOf(status.value as StatusRow),
-    resources: resources === undefined ? [] : unpack<ResourceStatus[]>(resources.packed),
+    resources: resources === undefined ? [] : (unpack(resources.packed) as ResourceStatus[]),
   };
 }
 
@@ -93,7 +93,7 @@ export async function updateStatus(
 }
 
 function statusOf(value: StatusRow): StoredStatus {
-  return 'packed' in value ? unpack<StoredStatus>(value.packed) : value;
+  return 'packed' in value ? (unpack(value.packed) as StoredStatus) : value;
 }
 
 function rowOf(status: StoredStatus): StatusRow {
@@ -207,6 +207,6 @@ function packWithin<T>(value: T, shorten: (value: T) => T): string {
   }
 }
 
-function unpack<T>(packed: string): T {
-  return JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString()) as T;
+function unpack(packed: string): unknown {
+  return JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString());
 }

@@ -382,7 +382,7 @@ function initialFiles(applications: readonly string[]): Record<string, string> {
     'base/base.yaml': object('base', '0'),
   };
   for (const application of applications) {
-    files[`apps/${application}/kustomization.yaml`] = kustomization(false);
+    files[`apps/${application}/kustomization.yaml`] = kustomizationOf(false);
     files[`apps/${application}/own.yaml`] = object('own', '0');
   }
   return files;
@@ -390,13 +390,13 @@ function initialFiles(applications: readonly string[]): Record<string, string> {
 
 function changed(files: Record<string, string>, change: Change): Record<string, string> {
   if (change.kind === 'resources')
-    return { ...files, [`apps/${change.application}/kustomization.yaml`]: kustomization(change.withBase) };
+    return { ...files, [`apps/${change.application}/kustomization.yaml`]: kustomizationOf(change.withBase) };
   if (change.kind === 'broken') return { ...files, [`apps/${change.application}/own.yaml`]: '{"broken":true}' };
   const path = change.where === 'base' ? 'base/base.yaml' : `apps/${change.where}/own.yaml`;
   return { ...files, [path]: object(change.where === 'base' ? 'base' : 'own', change.value) };
 }
 
-function kustomization(withBase: boolean): string {
+function kustomizationOf(withBase: boolean): string {
   return JSON.stringify({ resources: ['own.yaml', ...(withBase ? ['../../base'] : [])] });
 }
 
