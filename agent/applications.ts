@@ -57,6 +57,8 @@ export function createApplications(deps: ApplicationsDeps): Applications {
   const owners = createOwners();
   const texts = createTexts();
   const failures = new Map<string, number>();
+  /** Applications that wait for others. */
+  const blocked = new Set<string>();
   let started = false;
   const scheduler = createScheduler({ clock: deps.clock, workers, turn });
   const watches = createWatchSet({
@@ -82,7 +84,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
       watch: (group, kind, version, namespace) => watch({ group, kind, version, namespace }),
       isComplete,
       patientUntil: deps.clock.now() + watchPatienceMs,
-      unmetOf: (app) => unmetDependencies(app, all),
+      unmetOf,
       changed: (app, soon) => {
         deps.changed(app.id, soon);
         wakeDependents(app.id);
@@ -124,9 +126,17 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     return true;
   }
 
+  function unmetOf(app: AppRuntime): string[] {
+    const unmet = unmetDependencies(app, all);
+    if (unmet.length > 0) blocked.add(app.id);
+    else blocked.delete(app.id);
+    return unmet;
+  }
+
   function wakeDependents(id: string): void {
-    for (const app of all.values()) {
-      if (app.root.dependsOn.some((dependency) => dependency.application === id)) scheduler.wake(app.id);
+    for (const waiting of blocked) {
+      const dependsOn = all.get(waiting)?.root.dependsOn ?? [];
+      if (dependsOn.some((dependency) => dependency.application === id)) scheduler.wake(waiting);
     }
   }
 

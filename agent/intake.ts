@@ -8,9 +8,10 @@ import type { Assignment } from '#shared/ports/hub.ts';
 import type { Log } from '#shared/ports/log.ts';
 import type { Applications } from './applications.ts';
 import type { ChunkFetcher } from './chunk-fetcher.ts';
-import { newRuntime, packChunk, restoreRuntime, type VerifiedSnapshot } from './reconcile/accept-root.ts';
+import { newRuntime, restoreRuntime, type VerifiedSnapshot } from './reconcile/accept-root.ts';
 import { indexDesired } from './reconcile/desired.ts';
 import { newestGeneration, setCondition } from './reconcile/runtime.ts';
+import { pack, unpackText } from './state/pack.ts';
 import type { AppState } from './state/record.ts';
 import type { StoredVersion } from './state/state-store.ts';
 
@@ -58,9 +59,9 @@ export function createIntake(deps: IntakeDeps): Intake {
     }
     fetching.set(application, root.generation);
     try {
-      const chunks = await fetchChunks(root, assignment.root, known?.chunks);
+      const chunks = await fetchChunks(root, known?.chunks);
       if (fetching.get(application) !== root.generation) return;
-      accept({ root, signed: assignment.root, chunks, desired: indexDesired(root, chunks) });
+      accept(snapshotOf(root, assignment.root, pack(JSON.stringify(assignment.root)), chunks));
     } finally {
       if (fetching.get(application) === root.generation) fetching.delete(application);
     }
@@ -68,7 +69,6 @@ export function createIntake(deps: IntakeDeps): Intake {
 
   async function fetchChunks(
     root: SnapshotRoot,
-    signed: SignedRoot,
     held: ReadonlyMap<string, Buffer> | undefined,
   ): Promise<Map<string, Buffer>> {
     const lacking = root.chunks.filter((digest) => held?.has(digest) !== true);
@@ -84,7 +84,7 @@ export function createIntake(deps: IntakeDeps): Intake {
           retry: 'later',
         });
       texts.set(digest, text);
-      packed.set(digest, kept ?? packChunk(text));
+      packed.set(digest, kept ?? pack(text));
     }
     verifyContents(root, texts);
     return packed;
@@ -126,13 +126,23 @@ export function createIntake(deps: IntakeDeps): Intake {
       return { failed };
     },
     restore(state, version) {
-      const { record, root: signed, chunks } = state;
+      const { record, packedRoot, chunks } = state;
+      const signed = JSON.parse(unpackText(packedRoot)) as SignedRoot;
       const root = verify(deps, signed, { application: record.application, generation: record.generation, kept: true });
       // Damaged in the cluster (FT-55): refused here, and fetched again as soon as the hub answers.
       verifyContents(root, new Map([...chunks].map(([digest, packed]) => [digest, gunzipSync(packed)])));
-      applications.put(restoreRuntime({ root, signed, chunks, desired: indexDesired(root, chunks) }, record, version));
+      applications.put(restoreRuntime(snapshotOf(root, signed, packedRoot, chunks), record, version));
     },
   };
+}
+
+function snapshotOf(
+  root: SnapshotRoot,
+  signed: SignedRoot,
+  packedRoot: Buffer,
+  chunks: Map<string, Buffer>,
+): VerifiedSnapshot {
+  return { root, packedRoot, rootDigest: sha256(signed.root), chunks, desired: indexDesired(root, chunks) };
 }
 
 function verify(

@@ -1,7 +1,5 @@
-import { gzipSync } from 'node:zlib';
 import { HawserError } from '#shared/errors.ts';
-import { sha256 } from '#shared/domain/digest.ts';
-import type { SignedRoot, SnapshotRoot } from '#shared/domain/snapshot.ts';
+import type { SnapshotRoot } from '#shared/domain/snapshot.ts';
 import type { AppRecord, OperationProgress } from '../state/record.ts';
 import type { StoredVersion } from '../state/state-store.ts';
 import type { Desired } from './model.ts';
@@ -10,7 +8,10 @@ import type { AppRuntime } from './runtime.ts';
 /** A snapshot that is complete and verified: what an agent may act on (INV-16). */
 export interface VerifiedSnapshot {
   root: SnapshotRoot;
-  signed: SignedRoot;
+  /** Packed JSON of the signed root, as it is stored. */
+  packedRoot: Buffer;
+  /** SHA-256 of the root's text. */
+  rootDigest: string;
   /** Gzipped, by digest. */
   chunks: Map<string, Buffer>;
   desired: Desired;
@@ -21,7 +22,7 @@ export function newRuntime(snapshot: VerifiedSnapshot): AppRuntime {
   const record: AppRecord = {
     application: snapshot.root.application,
     generation: snapshot.root.generation,
-    rootDigest: sha256(snapshot.signed.root),
+    rootDigest: snapshot.rootDigest,
     inventory: new Map(),
   };
   return runtimeOf(snapshot, record, undefined, false);
@@ -40,7 +41,10 @@ function runtimeOf(
 ): AppRuntime {
   return {
     id: snapshot.root.application,
-    ...snapshot,
+    root: snapshot.root,
+    packedRoot: snapshot.packedRoot,
+    chunks: snapshot.chunks,
+    desired: snapshot.desired,
     record,
     version,
     saved,
@@ -71,7 +75,7 @@ export function acceptSnapshot(app: AppRuntime, snapshot: VerifiedSnapshot, now:
   const { desired } = snapshot;
   const before = app.desired;
   app.root = snapshot.root;
-  app.signed = snapshot.signed;
+  app.packedRoot = snapshot.packedRoot;
   app.chunks = snapshot.chunks;
   app.desired = desired;
   app.saved = false;
@@ -83,7 +87,7 @@ export function acceptSnapshot(app: AppRuntime, snapshot: VerifiedSnapshot, now:
     ...(stands ? { hold } : {}),
     ...(operation === undefined ? {} : { operation: superseded(operation, snapshot.root.generation, now) }),
     generation: snapshot.root.generation,
-    rootDigest: sha256(snapshot.signed.root),
+    rootDigest: snapshot.rootDigest,
   };
   app.transient = 0;
   app.transientSince = undefined;
@@ -117,9 +121,4 @@ function doubtChanged(app: AppRuntime, before: Desired, desired: Desired): void 
     if (object === undefined || before.objects.get(key)?.digest === object.digest) continue;
     if (app.record.inventory.get(key)?.digest === object.digest && seen.drift === 'none') seen.drift = 'suspect';
   }
-}
-
-/** Packs a chunk's text the way it is kept in memory and in the cluster. */
-export function packChunk(text: Uint8Array): Buffer {
-  return gzipSync(text, { level: 6 });
 }

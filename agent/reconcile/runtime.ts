@@ -1,6 +1,6 @@
 import type { FightState } from '#shared/domain/fight.ts';
 import type { KubeObject } from '#shared/domain/kube-object.ts';
-import type { SignedRoot, SnapshotRoot } from '#shared/domain/snapshot.ts';
+import type { SnapshotRoot } from '#shared/domain/snapshot.ts';
 import type { Condition, ConditionType, Drift } from '#shared/domain/status.ts';
 import type { ApplicationReport } from '#shared/messages/agent-report.ts';
 import type { VerifiedSnapshot } from './accept-root.ts';
@@ -21,7 +21,8 @@ export interface CorrectionState {
 export interface AppRuntime {
   readonly id: string;
   root: SnapshotRoot;
-  signed: SignedRoot;
+  /** Packed JSON of the signed root, as it is stored. */
+  packedRoot: Buffer;
   /** Gzipped chunk texts by digest. */
   chunks: Map<string, Buffer>;
   desired: Desired;

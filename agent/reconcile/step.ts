@@ -134,7 +134,7 @@ async function save(deps: StepDeps, app: AppRuntime, decision: Extract<Decision,
 
 /** Writes the record; with the snapshot where the stored one is older. Another writer's state is taken in, never overwritten (INV-18). */
 export async function persist(deps: Pick<StepDeps, 'store' | 'log'>, app: AppRuntime): Promise<void> {
-  const state = { record: app.record, root: app.signed, chunks: app.chunks };
+  const state = { record: app.record, packedRoot: app.packedRoot, chunks: app.chunks };
   try {
     app.version = await deps.store.save(state, app.version, !app.saved);
     app.saved = true;

@@ -60,6 +60,8 @@ export function createReporter(deps: ReporterDeps): Reporter {
   let pace = coalesceMs;
   let failures = 0;
   let stopped = false;
+  /** Of the last heartbeat: over a thousand applications it is not worked out anew for each report. */
+  let lastDigest = '';
 
   function schedule(delay: number): void {
     if (stopped) return;
@@ -138,7 +140,12 @@ export function createReporter(deps: ReporterDeps): Reporter {
       agentVersion: deps.agentVersion,
       version,
       applications: batch.map((entry) => entry.report),
-      heartbeat: { digest: heartbeatDigest(), applications: [...deps.applications()].length, objects, memoryBytes },
+      heartbeat: {
+        digest: batch.length === 0 ? heartbeatDigest() : lastDigest,
+        applications: [...deps.applications()].length,
+        objects,
+        memoryBytes,
+      },
       ...(capabilities === undefined ? {} : { capabilities }),
     };
     try {
@@ -171,7 +178,8 @@ export function createReporter(deps: ReporterDeps): Reporter {
     const lines = [...deps.applications()]
       .sort()
       .map((application) => `${application}=${sent.get(application)?.digest ?? ''}`);
-    return hash('sha256', lines.join('\n'), 'hex');
+    lastDigest = hash('sha256', lines.join('\n'), 'hex');
+    return lastDigest;
   }
 
   return {

@@ -1,4 +1,3 @@
-import type { SignedRoot } from '#shared/domain/snapshot.ts';
 import type { Operation, PruneHold, ResourceResult } from '#shared/domain/status.ts';
 
 /** One object that this application owns or is about to own. */
@@ -65,10 +64,10 @@ export interface AppRecord {
   deletion?: { state: 'running' | 'done'; kept?: string[] };
 }
 
-/** A record with the snapshot that it belongs to. Chunks are gzipped, by digest. */
+/** A record with the snapshot that it belongs to: the packed JSON of the signed root, and packed chunks by digest. */
 export interface AppState {
   record: AppRecord;
-  root: SignedRoot;
+  packedRoot: Buffer;
   chunks: Map<string, Buffer>;
 }
 

@@ -1,7 +1,6 @@
-import { gunzipSync, gzipSync } from 'node:zlib';
 import { sha256 } from '#shared/domain/digest.ts';
-import type { SignedRoot } from '#shared/domain/snapshot.ts';
 import { HawserError } from '#shared/errors.ts';
+import { pack, unpackText } from './pack.ts';
 import { decodeRecord, encodeRecord, type AppState } from './record.ts';
 
 /** A Secret may hold 1 MiB; some room is left for its metadata. */
@@ -20,8 +19,8 @@ type PartsIndex = Record<string, string[]>;
 /** Lays an application's state out: the record and root first, then chunks, in parts of their own where space ends. */
 export function layOut(state: AppState): Layout {
   const blobs: [string, Buffer][] = [
-    ['record', gzipSync(encodeRecord(state.record))],
-    ['root', gzipSync(JSON.stringify(state.root))],
+    ['record', pack(encodeRecord(state.record))],
+    ['root', state.packedRoot],
     ...[...state.chunks].map(([digest, bytes]): [string, Buffer] => [`chunk.${digest}`, bytes]),
   ];
   const main = new Map<string, Buffer>();
@@ -68,8 +67,8 @@ export function readLayout(layout: Layout): AppState {
     }
     return Buffer.concat(pieces as Buffer[]);
   };
-  const record = decodeRecord(gunzipSync(blob('record')).toString('utf8'));
-  const root = JSON.parse(gunzipSync(blob('root')).toString('utf8')) as SignedRoot;
+  const record = decodeRecord(unpackText(blob('record')));
+  const packedRoot = blob('root');
   const names = [...layout.main.keys(), ...Object.keys(index)].filter((name) => name.startsWith('chunk.'));
-  return { record, root, chunks: new Map(names.map((name) => [name.slice('chunk.'.length), blob(name)])) };
+  return { record, packedRoot, chunks: new Map(names.map((name) => [name.slice('chunk.'.length), blob(name)])) };
 }

@@ -155,11 +155,12 @@ async function save(
   for (const [suffix, bytes] of layout.parts) {
     if (version?.parts.has(suffix) !== true) await createPart(deps, application, suffix, bytes);
   }
-  const marks = deps.parentMarks(state);
-  const annotations = JSON.stringify(marks);
+  // Which kinds and namespaces an application has changes only with its snapshot.
+  const marks = withSnapshot || version === undefined ? deps.parentMarks(state) : undefined;
+  const annotations = marks === undefined ? (version?.annotations ?? '') : JSON.stringify(marks);
   const written =
     version === undefined
-      ? await deps.cluster.create(secretKind, parentOf(deps, application, layout, marks))
+      ? await deps.cluster.create(secretKind, parentOf(deps, application, layout, marks ?? noMarks))
       : await deps.cluster.patch(
           secretKind,
           { namespace: deps.namespace, name: parentName(application) },
@@ -185,6 +186,8 @@ async function save(
     annotations,
   };
 }
+
+const noMarks = { labels: {}, annotations: {} };
 
 async function createPart(deps: StateStoreDeps, application: string, suffix: string, bytes: Buffer): Promise<void> {
   const written = await deps.cluster.create(secretKind, {

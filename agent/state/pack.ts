@@ -1,0 +1,15 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+
+/**
+ * Packs what is kept in memory and in the cluster. Small texts get a small window: setting up a full one costs more time
+ * and memory than packing them.
+ */
+export function pack(content: string | Uint8Array): Buffer {
+  const small = content.length < 8192;
+  return gzipSync(content, small ? { level: 6, windowBits: 13, memLevel: 6 } : { level: 6 });
+}
+
+/** The text that was packed; throws on damaged bytes. */
+export function unpackText(packed: Uint8Array): string {
+  return gunzipSync(packed).toString('utf8');
+}
