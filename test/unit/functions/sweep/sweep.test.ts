@@ -185,10 +185,20 @@ describe('retention', () => {
       { weight: 3, arbitrary: fc.record({ act: fc.constant('publish' as const), value: fc.nat({ max: 4 }) }) },
       { weight: 2, arbitrary: fc.record({ act: fc.constant('rollback' as const), back: fc.nat({ max: 20 }) }) },
       { weight: 2, arbitrary: fc.record({ act: fc.constant('wait' as const), days: fc.nat({ max: 35 }) }) },
-      { weight: 3, arbitrary: fc.record({ act: fc.constant('collect' as const), at: fc.nat({ max: 8 }) }) },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          act: fc.constant('collect' as const),
+          at: fc.nat({ max: 5 }),
+          value: fc.nat({ max: 4 }),
+        }),
+      },
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+        // Values that may come back are in no kept generation any more, and their chunks are old.
+        for (let value = 0; value < 15; value += 1) await publish(String(value));
+        wait(40 * day);
         for (const one of steps) {
           if (one.act === 'publish') await publish(String(one.value));
           if (one.act === 'wait') wait(one.days * day);
@@ -197,15 +207,14 @@ describe('retention', () => {
             if (entry) await rollback(entry.generation);
           }
           if (one.act === 'collect') {
-            // While the collector is at its n-th call, somebody brings the oldest generation back.
-            const oldest = (await history())[0]?.generation ?? 0;
-            const chunkStore = interrupted(parts.chunkStore, one.at, () => rollback(oldest));
+            // While the collector is at its n-th call, somebody pushes what was there long ago.
+            const chunkStore = interrupted(parts.chunkStore, one.at, () => publish(String(one.value)));
             await collectGarbage({ ...parts, chunkStore }, organisation);
           }
           await expectAllThere();
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   }, 60_000);
 });
