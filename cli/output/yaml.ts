@@ -1,5 +1,4 @@
-import { Document, Scalar, visit, type Tags } from 'yaml';
-import { parseAllDocuments } from 'yaml';
+import { Document, parseAllDocuments, Scalar, visit, type CollectionTag, type ScalarTag, type Tags } from 'yaml';
 import { isUnsafe } from './escape.ts';
 
 /** A document of a YAML or JSON file. */
@@ -41,12 +40,26 @@ export function readYaml(text: string): ReadDocument[] {
   });
 }
 
-/** YAML 1.1 without what kubectl's reader does not know: dates, base 60, sets. */
+/** YAML 1.1 without what kubectl's reader does not know: dates, base 60, sets, numbers without a digit (`path: .`). */
 function customTags(tags: Tags): Tags {
   const unknown = new Set(['timestamp', 'intTime', 'floatTime', 'set', 'omap', 'pairs']);
-  return tags.filter((tag) => {
+  const known = tags.filter((tag) => {
     if (typeof tag === 'string') return !unknown.has(tag);
     const name = tag.tag.replace('tag:yaml.org,2002:', '');
     return !unknown.has(name) && tag.format !== 'TIME';
   });
+  return [octal, ...known.map((tag) => (typeof tag === 'string' ? tag : withDigits(tag)))];
+}
+
+/** YAML 1.2's octal numbers, which kubectl takes too. */
+const octal: ScalarTag = {
+  tag: 'tag:yaml.org,2002:int',
+  default: true,
+  test: /^[-+]?0o[0-7_]+$/,
+  resolve: (text) => Number(text.replaceAll('_', '').replace(/^([-+]?)0o/, '0o')) * (text.startsWith('-') ? -1 : 1),
+};
+
+function withDigits<T extends CollectionTag | ScalarTag>(tag: T): T {
+  if (tag.tag !== 'tag:yaml.org,2002:float' || !('test' in tag) || tag.test?.test('.') !== true) return tag;
+  return { ...tag, test: /^[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)$/ };
 }
