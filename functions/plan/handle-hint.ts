@@ -16,7 +16,7 @@ import {
   type SelectorOf,
 } from './head-ref.ts';
 import { planApplications } from './plan-applications.ts';
-import type { PlanDeps } from './plan-context.ts';
+import { explain, type PlanDeps } from './plan-context.ts';
 import { normaliseSelector, selectorsOf } from './selector.ts';
 
 /** How long a plan that is at the very same commit is given before it is looked after. */
@@ -189,7 +189,7 @@ async function noteTrouble(
   error: unknown,
 ): Promise<number | undefined> {
   const code = error instanceof HawserError ? error.code : 'internal';
-  const message = messageOf(error);
+  const message = error instanceof HawserError ? explain(error) : messageOf(error);
   deps.log.warn({ ...where, code, reason: message, trace: plan.hint.trace }, 'cannot read the source');
   deps.metrics.count('source_errors_total', { code });
   if (code === 'revision-not-found' && plan.asked.size === 0 && !(await isRead(deps, where))) {

@@ -78,7 +78,7 @@ export async function post(context: RemoteContext, remote: Remote, body: Buffer)
     },
     body,
   });
-  return accepted(remote.base, answer, 'application/x-git-upload-pack-result');
+  return accepted(context.access, remote.base, answer, 'application/x-git-upload-pack-result');
 }
 
 /** Throws what the host said in an `ERR` packet or on the error channel. */
@@ -100,7 +100,7 @@ export function printable(text: string): string {
 }
 
 async function parseGreeting(context: RemoteContext, base: URL, answer: HttpAnswer): Promise<Remote> {
-  accepted(base, answer, 'application/x-git-upload-pack-advertisement');
+  accepted(context.access, base, answer, 'application/x-git-upload-pack-advertisement');
   const lines: string[] = [];
   const count = refCounter(context.limits);
   for await (const packet of readPackets(answer.body)) {
@@ -164,20 +164,25 @@ function headersFor({ credentials }: RepositoryAccess): Record<string, string> {
   return headers;
 }
 
-function accepted(base: URL, answer: HttpAnswer, contentType: string): HttpAnswer {
+function accepted({ credentials }: RepositoryAccess, base: URL, answer: HttpAnswer, contentType: string): HttpAnswer {
   const given = (answer.headers['content-type'] ?? '').split(';', 1)[0]?.trim();
   if (answer.status === 200 && given === contentType) return answer;
   answer.discard();
-  throw refusal(base, answer.status, answer.headers);
+  throw refusal(base, answer.status, answer.headers, credentials !== undefined);
 }
 
 /** Why an answer is none: FT-22, FT-23. */
-function refusal(base: URL, status: number, headers: IncomingHttpHeaders): HawserError {
+function refusal(base: URL, status: number, headers: IncomingHttpHeaders, hasCredentials: boolean): HawserError {
   const retryAfterSeconds = retryAfter(headers);
   const isThrottled = status === 429 || (status === 403 && (retryAfterSeconds !== undefined || isSpent(headers)));
   const data = { status, host: base.host, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
   if (!isThrottled && [401, 403, 404, 407].includes(status)) {
-    const what = status === 404 ? 'has no such repository, or shows it to others only' : 'refuses these credentials';
+    const what =
+      status === 404
+        ? 'has no such repository, or shows it to others only'
+        : hasCredentials
+          ? 'refuses these credentials'
+          : 'wants credentials, and none are registered for this repository';
     return new HawserError('repository-auth-failed', `${base.host} ${what} (${status})`, {
       data,
       hint: 'Check the URL, and that the token is valid and may read this repository.',
