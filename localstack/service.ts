@@ -208,7 +208,8 @@ async function startWorkers(options: ServiceOptions, parts: Parts, signal: Abort
   const publish = createPublishHandler(parts);
   const report = createReportHandler(parts);
   await Promise.all([
-    consume({ ...common, queue: flow.hints, deliveries: parts.queue('hints'), handle: plan, concurrency: 4 }),
+    // Plans mostly wait for Git hosts, and some of those never answer: others must not queue behind them (INV-39).
+    consume({ ...common, queue: flow.hints, deliveries: parts.queue('hints'), handle: plan, concurrency: 32 }),
     consume({
       ...common,
       queue: flow.renderJobs,
