@@ -189,7 +189,8 @@ function webhookApp(
 /** One consumer per queue; resolves when all have finished what they were at. */
 async function startWorkers(options: ServiceOptions, parts: Parts, signal: AbortSignal): Promise<void> {
   const { log, clock, metrics } = parts;
-  const common = { log, clock, metrics, signal };
+  // Ctrl-C is answered within seconds; what was under way is given back and comes again with the next start.
+  const common = { log, clock, metrics, signal, stopSeconds: 3 };
   const toolVersions = await parts.renderer.versions();
   const plan = createPlanHandler({
     ...parts,

@@ -39,6 +39,8 @@ const firstDelaySeconds = 1;
 const maxDelaySeconds = 60;
 const maxVisibilities = 10;
 const maxReasonLength = 2000;
+/** What a handler gets to end by itself once it is told to. */
+const graceMilliseconds = 1000;
 
 /**
  * The embedded compute: feeds one stage from its queue until `signal` is aborted; resolves when nothing runs any more.
@@ -147,8 +149,10 @@ async function handleVisibly<T>(
   const tooLong = new AbortController();
   const signal = AbortSignal.any([stopped, tooLong.signal]);
   const hidden = keepHidden(options, delivery, finished.signal, tooLong);
+  const abandoned = abandonment(options, signal, finished.signal);
   try {
-    await options.handle(parsed.message, { trace: parsed.trace, signal, receives: delivery.receives });
+    const handled = options.handle(parsed.message, { trace: parsed.trace, signal, receives: delivery.receives });
+    await Promise.race([handled, abandoned]);
     return undefined;
   } catch (error) {
     return { error };
@@ -156,6 +160,22 @@ async function handleVisibly<T>(
     finished.abort();
     await hidden;
   }
+}
+
+/** Throws a while after the signal: a handler that waits for somebody who never answers must hold up no stop. */
+function abandonment(
+  { clock }: Pick<ConsumeOptions<unknown>, 'clock'>,
+  signal: AbortSignal,
+  finished: AbortSignal,
+): Promise<never> {
+  return new Promise((_, reject) => {
+    const giveUp = async () => {
+      await clock.sleep(graceMilliseconds, finished);
+      reject(signal.reason);
+    };
+    if (signal.aborted) void giveUp();
+    else signal.addEventListener('abort', () => void giveUp(), { once: true, signal: finished });
+  });
 }
 
 /** Extends the visibility at a third of it (FT-12), up to the limit; then the message may come again. */
