@@ -1,5 +1,4 @@
-import { Hono, type Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
+import { Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { openAPIRouteHandler } from 'hono-openapi';
 import { HawserError, messageOf } from '#shared/errors.ts';
@@ -14,13 +13,12 @@ import { clusterRoutes } from './routes/clusters.ts';
 import { eventRoutes } from './routes/events.ts';
 import { objectRoutes } from './routes/objects.ts';
 import { pageRoutes } from './routes/page.ts';
+import { projectRoutes } from './routes/projects.ts';
+import { projectRoutes } from './routes/projects.ts';
 import { queueRoutes } from './routes/queues.ts';
 import { repositoryRoutes } from './routes/repositories.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { streamRoutes } from './routes/stream.ts';
-
-/** More than any set of declared objects or any agent's report needs; what is larger is never held in memory. */
-const maxBodyBytes = 32 * 1024 * 1024;
 
 /** Largest bodies: of a login, and of anything else (a report of ten thousand objects has 4 MiB). */
 const sessionBytes = 16 * 1024;
@@ -42,7 +40,6 @@ export function createApiApp(deps: ApiDeps): Hono<ApiEnv> {
     });
     return c.json(problemOf(error, c.req.path), 404, { 'content-type': 'application/problem+json' });
   });
-  app.use('/api/*', bodyLimit({ maxSize: maxBodyBytes, onError: () => refuseLarge() }), requireJson());
   app.get('/healthz', (c) => c.json({ status: 'ok', version: deps.version }));
   app.get('/metrics', requirePrincipal(deps), async (c) => {
     requireUser(c);
@@ -62,7 +59,9 @@ export function createApiApp(deps: ApiDeps): Hono<ApiEnv> {
   api.route('/objects', objectRoutes(deps));
   api.route('/events', eventRoutes(deps));
   api.route('/clusters', clusterRoutes(deps));
+  api.route('/projects', projectRoutes(deps));
   api.route('/repositories', repositoryRoutes(deps));
+  api.route('/projects', projectRoutes(deps));
   api.route('/queues', queueRoutes(deps));
   api.route('/stream', streamRoutes(deps));
   app.route('/api/v1', api);
@@ -90,27 +89,6 @@ function asHawserError(error: Error): Error {
     hint: 'See /api/v1/openapi.json for what this route takes.',
     cause: error,
   });
-}
-
-function refuseLarge(): never {
-  throw new HawserError('too-large', `the body is larger than ${maxBodyBytes} bytes`, {
-    data: { maxBodyBytes },
-    hint: 'Hand fewer objects in at once.',
-  });
-}
-
-/** A form of another site cannot send JSON without asking first (NT-132); a forgotten header is told apart from a wrong body. */
-function requireJson() {
-  return async (c: Context, next: () => Promise<void>) => {
-    const type = c.req.header('content-type');
-    const isOther = type !== undefined && !/^application\/(?:[\w.+-]+\+)?json\b/i.test(type);
-    if (isOther && c.req.method !== 'GET' && c.req.method !== 'HEAD') {
-      throw new HawserError('unsupported-media-type', `the content type "${type.slice(0, 100)}" is not supported`, {
-        hint: 'Send JSON with Content-Type: application/json.',
-      });
-    }
-    await next();
-  };
 }
 
 /** Nothing from elsewhere runs in the page, nothing frames it, nothing is guessed (NT-134). */

@@ -15,6 +15,8 @@ import { updateRow } from '#shared/state/update.ts';
 import { isoNow, requireAdmin, requireApplication, type ApiDeps, type ApiEnv } from '../context.ts';
 import { checked, describe } from '../openapi.ts';
 
+type User = ReturnType<typeof requireAdmin>;
+
 /** A confirmation of prunes ends after a day (G-13). */
 const confirmationMs = 24 * 3600_000;
 
@@ -40,86 +42,84 @@ export function changeRoutes(deps: ApiDeps): Hono<ApiEnv> {
     '/:id/rollback',
     describe('bring back an older generation', Accepted, 202),
     checked('json', RollbackBody),
-    async (c) => {
-      const { organisation, user } = requireAdmin(c);
-      const application = await requireApplication(deps, organisation, c.req.param('id'));
-      refuseWhileDeleting(application);
-      const { generation } = c.req.valid('json');
-      const row = await deps.store.get(applicationKey(organisation, application.id), sortKeys.history(generation));
-      if (row === undefined) {
-        throw new HawserError(
-          'not-found',
-          `application ${application.id} has no generation ${generation} in its history`,
-          { hint: 'See `hawser history`.' },
-        );
-      }
-      return c.json(await repeat(deps, organisation, application, user, { of: generation }), 202);
-    },
+    async (c) => c.json(await rollBack(deps, requireAdmin(c), c.req.param('id'), c.req.valid('json').generation), 202),
   );
   app.post(
     '/:id/confirm',
     describe('let exactly the held prunes go', Accepted, 202),
     checked('json', ConfirmBody),
-    async (c) => {
-      const { organisation, user } = requireAdmin(c);
-      const application = await requireApplication(deps, organisation, c.req.param('id'));
-      const hold = (await readStatus(deps.store, organisation, application.id))?.hold;
-      const { listDigest } = c.req.valid('json');
-      if (hold === undefined) throw new HawserError('conflict', `application ${application.id} holds no prunes back`);
-      if (hold.listDigest !== listDigest) {
-        throw new HawserError('conflict', 'the list of held prunes has changed since you looked at it', {
-          hint: 'Look at it again and confirm the new list.',
-        });
-      }
-      const until = new Date(deps.clock.now() + confirmationMs).toISOString();
-      const sync: SyncRequest = {
-        id: randomUUID(),
-        by: user,
-        at: isoNow(deps),
-        prune: true,
-        confirmedPrunes: { listDigest, until },
-      };
-      return c.json(await repeat(deps, organisation, application, user, { sync }), 202);
-    },
+    async (c) => c.json(await confirm(deps, requireAdmin(c), c.req.param('id'), c.req.valid('json').listDigest), 202),
   );
   for (const verb of ['suspend', 'resume'] as const) {
-    app.post(`/:id/${verb}`, describe(`${verb} an application`, Accepted, 202), async (c) => {
-      const { organisation, user } = requireAdmin(c);
-      const application = await requireApplication(deps, organisation, c.req.param('id'));
-      refuseWhileDeleting(application);
-      const changed = await suspend(deps, organisation, application, verb === 'suspend');
-      const head = await readHead(deps.store, organisation, application.cluster, application.id);
-      return c.json(
-        head === undefined ? { application: application.id } : await repeat(deps, organisation, changed, user, {}),
-        202,
-      );
+    app.post(`/:id/${verb}`, describe(`${verb} an application`, Accepted, 202), async (c) =>
+      c.json(await setSuspended(deps, requireAdmin(c), c.req.param('id'), verb === 'suspend'), 202),
+    );
+  }
+  app.delete('/:id', describe('delete an application', Accepted, 202), async (c) =>
+    c.json(await remove(deps, requireAdmin(c), c.req.param('id'), c.req.query('cascade')), 202),
+  );
+  return app;
+}
+
+async function rollBack(
+  deps: ApiDeps,
+  { organisation, user }: User,
+  id: string,
+  generation: number,
+): Promise<Accepted> {
+  const application = await requireApplication(deps, organisation, id);
+  refuseWhileDeleting(application);
+  const row = await deps.store.get(applicationKey(organisation, application.id), sortKeys.history(generation));
+  if (row === undefined) {
+    throw new HawserError('not-found', `application ${id} has no generation ${generation} in its history`, {
+      hint: 'See `hawser history`.',
     });
   }
-  app.delete('/:id', describe('delete an application', Accepted, 202), async (c) => {
-    const { organisation, user } = requireAdmin(c);
-    const application = await requireApplication(deps, organisation, c.req.param('id'));
-    const cascade = z.enum(['orphan', 'foreground', 'background']).safeParse(c.req.query('cascade') ?? 'orphan');
-    if (!cascade.success) throw new HawserError('invalid-input', 'cascade is one of orphan, foreground, background');
-    if ((await readHead(deps.store, organisation, application.cluster, application.id)) === undefined) {
-      // Nothing was ever published: there is nothing in the cluster to order about.
-      await forgetApplication(deps, organisation, application);
-      return c.json({ application: application.id }, 202);
-    }
-    const generation = await orderDeletion(deps, organisation, application, {
-      by: user,
-      trace: randomUUID(),
-      cascade: cascade.data,
+  return repeat(deps, organisation, application, user, { of: generation });
+}
+
+async function confirm(deps: ApiDeps, { organisation, user }: User, id: string, listDigest: string): Promise<Accepted> {
+  const application = await requireApplication(deps, organisation, id);
+  const hold = (await readStatus(deps.store, organisation, application.id))?.hold;
+  if (hold === undefined) throw new HawserError('conflict', `application ${application.id} holds no prunes back`);
+  if (hold.listDigest !== listDigest) {
+    throw new HawserError('conflict', 'the list of held prunes has changed since you looked at it', {
+      hint: 'Look at it again and confirm the new list.',
     });
-    await updateStatus(
-      deps,
-      organisation,
-      { ...application, deleting: { cascade: cascade.data, by: user, at: isoNow(deps) } },
-      isoNow(deps),
-      (status) => status,
-    );
-    return c.json({ application: application.id, generation }, 202);
-  });
-  return app;
+  }
+  const until = new Date(deps.clock.now() + confirmationMs).toISOString();
+  const confirmedPrunes = { listDigest, until };
+  const sync: SyncRequest = { id: randomUUID(), by: user, at: isoNow(deps), prune: true, confirmedPrunes };
+  return repeat(deps, organisation, application, user, { sync });
+}
+
+async function setSuspended(deps: ApiDeps, { organisation, user }: User, id: string, on: boolean): Promise<Accepted> {
+  const application = await requireApplication(deps, organisation, id);
+  refuseWhileDeleting(application);
+  const changed = await suspend(deps, organisation, application, on);
+  const head = await readHead(deps.store, organisation, application.cluster, application.id);
+  return head === undefined ? { application: application.id } : repeat(deps, organisation, changed, user, {});
+}
+
+async function remove(
+  deps: ApiDeps,
+  { organisation, user }: User,
+  id: string,
+  wanted: string | undefined,
+): Promise<Accepted> {
+  const application = await requireApplication(deps, organisation, id);
+  const parsed = z.enum(['orphan', 'foreground', 'background']).safeParse(wanted ?? 'orphan');
+  if (!parsed.success) throw new HawserError('invalid-input', 'cascade is one of orphan, foreground, background');
+  const cascade = parsed.data;
+  if ((await readHead(deps.store, organisation, application.cluster, application.id)) === undefined) {
+    // Nothing was ever published: there is nothing in the cluster to order about.
+    await forgetApplication(deps, organisation, application);
+    return { application: application.id };
+  }
+  const generation = await orderDeletion(deps, organisation, application, { by: user, trace: randomUUID(), cascade });
+  const deleting = { ...application, deleting: { cascade, by: user, at: isoNow(deps) } };
+  await updateStatus(deps, organisation, deleting, isoNow(deps), (status) => status);
+  return { application: application.id, generation };
 }
 
 /** Publishes the application once more: same or older content, other request or policy. The ticket is the answer's generation. */

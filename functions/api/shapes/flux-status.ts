@@ -76,21 +76,17 @@ export function gitRepositoryStatus(
   ) as JsonObject;
 }
 
+type Make = (type: string, value: 'True' | 'False' | 'Unknown', reason: string, message: string, at?: string) => object;
+
 function fluxConditions(
   status: ApplicationStatus,
   conditions: Condition[],
   generation: number,
   applied: string | undefined,
   silent: boolean,
-) {
-  const at = status.operation?.finishedAt ?? status.operation?.startedAt ?? status.health.since;
-  const make = (
-    type: string,
-    value: 'True' | 'False' | 'Unknown',
-    reason: string,
-    message: string,
-    lastTransitionTime = at,
-  ) => ({
+): object[] {
+  const since = status.operation?.finishedAt ?? status.operation?.startedAt ?? status.health.since;
+  const make: Make = (type, value, reason, message, lastTransitionTime = since) => ({
     type,
     status: value,
     reason,
@@ -98,50 +94,53 @@ function fluxConditions(
     lastTransitionTime,
     observedGeneration: generation,
   });
-  if (silent)
+  if (silent) {
     return [make('Ready', 'Unknown', 'Progressing', 'the agent of this cluster has not been heard for more than 90 s')];
-  const failure = conditions.find(
-    (condition) => condition.type.endsWith('Error') || condition.type === 'SourceMissing',
-  );
+  }
+  return troubleConditions(status, conditions, make) ?? progressConditions(status, applied, make);
+}
+
+/** What keeps it from being ready, in Flux's reasons; undefined where nothing does. */
+function troubleConditions(
+  { operation }: ApplicationStatus,
+  conditions: Condition[],
+  make: Make,
+): object[] | undefined {
+  const failure = conditions.find(({ type }) => type.endsWith('Error') || type === 'SourceMissing');
   if (failure) {
-    const reason =
-      failure.type === 'ComparisonError'
-        ? 'BuildFailed'
-        : failure.type === 'SourceMissing'
-          ? 'ArtifactFailed'
-          : 'ReconciliationFailed';
+    const reasons: Partial<Record<Condition['type'], string>> = {
+      ComparisonError: 'BuildFailed',
+      SourceMissing: 'ArtifactFailed',
+    };
+    const reason = reasons[failure.type] ?? 'ReconciliationFailed';
     return [make('Ready', 'False', reason, failure.message, failure.lastTransitionTime)];
   }
-  const dependency = conditions.find((condition) => condition.type === 'DependencyNotReady');
-  if (dependency)
+  const dependency = conditions.find(({ type }) => type === 'DependencyNotReady');
+  if (dependency) {
     return [make('Ready', 'False', 'DependencyNotReady', dependency.message, dependency.lastTransitionTime)];
-  const operation = status.operation;
-  if (operation?.phase === 'Failed' || operation?.phase === 'Error') {
-    return [make('Ready', 'False', 'ReconciliationFailed', operation.message)];
   }
+  const failed = operation?.phase === 'Failed' || operation?.phase === 'Error';
+  const retries = operation?.phase === 'Running' && operation.retryCount > 0;
+  return failed || retries ? [make('Ready', 'False', 'ReconciliationFailed', operation.message)] : undefined;
+}
+
+function progressConditions(status: ApplicationStatus, applied: string | undefined, make: Make): object[] {
   const current = status.desired !== undefined && status.sync.generation === status.desired.generation;
-  if (!current || operation?.phase === 'Running') {
+  if (!current || status.operation?.phase === 'Running') {
     const message = 'reconciliation in progress';
     return [make('Reconciling', 'True', 'Progressing', message), make('Ready', 'Unknown', 'Progressing', message)];
   }
-  const health = status.health.status;
-  const healthy = health === 'Healthy' || health === 'Suspended';
+  const { status: health, message = health, since } = status.health;
+  if (health === 'Healthy' || health === 'Suspended') {
+    return [
+      make('Ready', 'True', 'ReconciliationSucceeded', `Applied revision: ${applied ?? ''}`),
+      make('Healthy', 'True', 'Succeeded', message, since),
+    ];
+  }
+  const degraded = health === 'Degraded';
   return [
-    healthy
-      ? make('Ready', 'True', 'ReconciliationSucceeded', `Applied revision: ${applied ?? ''}`)
-      : make(
-          'Ready',
-          health === 'Degraded' ? 'False' : 'Unknown',
-          health === 'Degraded' ? 'HealthCheckFailed' : 'Progressing',
-          status.health.message ?? health,
-        ),
-    make(
-      'Healthy',
-      healthy ? 'True' : health === 'Degraded' ? 'False' : 'Unknown',
-      healthy ? 'Succeeded' : 'Progressing',
-      status.health.message ?? health,
-      status.health.since,
-    ),
+    make('Ready', degraded ? 'False' : 'Unknown', degraded ? 'HealthCheckFailed' : 'Progressing', message),
+    make('Healthy', degraded ? 'False' : 'Unknown', 'Progressing', message, since),
   ];
 }
 
