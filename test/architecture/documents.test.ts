@@ -115,22 +115,6 @@ describe('the repository', () => {
     expect(licence).toContain('END OF TERMS AND CONDITIONS');
   });
 
-  it("locks dependencies without the address of anybody's registry", () => {
-    const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
-    const packages = (
-      JSON.parse(lock) as { packages: Record<string, { integrity?: string; inBundle?: boolean; resolved?: string }> }
-    ).packages;
-    const loose = Object.entries(packages).filter(
-      ([name, entry]) => name !== '' && entry.inBundle !== true && entry.integrity === undefined,
-    );
-
-    expect(Object.values(packages).filter((entry) => entry.resolved !== undefined)).toEqual([]);
-    expect(
-      loose.map(([name]) => name),
-      'without a hash',
-    ).toEqual([]);
-  });
-
   it('pins every dependency to one version', () => {
     const { dependencies, devDependencies } = manifest as unknown as Record<string, Record<string, string>>;
     const ranges = Object.entries({ ...dependencies, ...devDependencies }).filter(
