@@ -6,7 +6,11 @@ import { gunzipSync, gzipSync } from 'node:zlib';
  */
 export function pack(content: string | Uint8Array): Buffer {
   const small = content.length < 8192;
-  return gzipSync(content, small ? { level: 6, windowBits: 13, memLevel: 6 } : { level: 6 });
+  const packed = gzipSync(content, small ? { level: 6, windowBits: 13, memLevel: 6, chunkSize: 4096 } : { level: 6 });
+  // zlib hands out a slice of a larger block, and the whole block would stay.
+  const exact = Buffer.allocUnsafeSlow(packed.length);
+  packed.copy(exact);
+  return exact;
 }
 
 /** The text that was packed; throws on damaged bytes. */

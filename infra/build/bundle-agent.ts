@@ -10,6 +10,9 @@ const root = join(import.meta.dirname, '../..');
  */
 export const agentNodeFlags: string[] = ['--max-old-space-size=220', '--max-semi-space-size=2'];
 
+/** Environment for the same end: one malloc arena instead of eight for each core, two threads for what blocks. */
+export const agentEnvironment: Record<string, string> = { MALLOC_ARENA_MAX: '1', UV_THREADPOOL_SIZE: '2' };
+
 /**
  * Bundles the agent into one minified file with its source map beside it: what the image holds, `npm start` runs and the
  * cluster tests test. `outFile` should end in `.mjs`.

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openConnection } from '#agent/cluster/connection.ts';
 import { createRequests, type Requests } from '#agent/cluster/requests.ts';
-import { agentNodeFlags, bundleAgent } from '#infra/build/bundle-agent.ts';
+import { agentEnvironment, agentNodeFlags, bundleAgent } from '#infra/build/bundle-agent.ts';
 import { startSandbox, type SandboxCluster } from '#localstack/cluster/sandbox.ts';
 import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
 import type { KubeObject } from '#shared/domain/kube-object.ts';
@@ -126,6 +126,7 @@ export async function startAgent(
   const child: ChildProcess = spawn(process.execPath, [...agentNodeFlags, file], {
     stdio: ['pipe', 'inherit', 'pipe'],
     env: {
+      ...agentEnvironment,
       PATH: process.env['PATH'],
       HAWSER_SERVER: hub.url,
       HAWSER_AGENT_TOKEN: hub.token,
