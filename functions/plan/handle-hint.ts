@@ -7,6 +7,7 @@ import { allApplications, applicationsReading } from './closure-index.ts';
 import {
   claimCommit,
   forgetHeadRef,
+  forgetWaiting,
   listHeadRefs,
   readHeadRef,
   recordTrouble,
@@ -43,10 +44,18 @@ export function createPlanHandler(deps: PlanDeps): (hint: Hint) => Promise<void>
     const access = await repositoryAccess(deps.secrets, organisation, repository);
     const asked = await selectorsOf(deps.store, organisation, repository.id, hint.applications ?? []);
     const known = await listHeadRefs(deps.store, organisation, repository.id);
+    const waiting = new Map(known.map((row) => [row.value.selector, row.value.waiting]));
     const selectors = new Set([...known.map((row) => row.value.selector), ...asked.keys()]);
     const retries = await Promise.all(
       [...selectors].map((selector) =>
-        planSelector(deps, { hint, ticket, access, selector, asked: asked.get(selector) ?? new Set() }),
+        planSelector(deps, {
+          hint,
+          ticket,
+          access,
+          selector,
+          asked: asked.get(selector) ?? new Set(),
+          waiting: new Set(waiting.get(selector)),
+        }),
       ),
     );
     // One retry for all selectors: each hint begets one hint at most, however many selectors are in trouble.
@@ -64,6 +73,8 @@ interface SelectorPlan {
   selector: string;
   /** Applications that the hint names and that read from this selector. */
   asked: Set<string>;
+  /** Applications that were asked for when the selector could not be read. */
+  waiting: Set<string>;
 }
 
 /** Plans one selector; the answer is after how many seconds to try again, undefined where that is not needed. */
@@ -77,7 +88,7 @@ async function planSelector(deps: PlanDeps, plan: SelectorPlan): Promise<number 
     return noteTrouble(deps, plan, where, error);
   }
   const claim = await claimCommit(deps.store, where, claimant, commit);
-  if (plan.asked.size === 0) {
+  if (plan.asked.size === 0 && plan.waiting.size === 0) {
     if (claim.outcome === 'busy') return busySeconds;
     if (claim.outcome === 'unmoved' || claim.outcome === 'superseded') return undefined;
   }
@@ -93,6 +104,7 @@ async function planSelector(deps: PlanDeps, plan: SelectorPlan): Promise<number 
     if (!isSourceTrouble(error)) throw error;
     return noteTrouble(deps, plan, where, error);
   }
+  if (plan.waiting.size > 0) await forgetWaiting(deps.store, where, plan.waiting);
   if (claim.outcome === 'claimed' || claim.outcome === 'first') await settleCommit(deps.store, where, claimant, commit);
   return undefined;
 }
@@ -127,7 +139,7 @@ async function candidatesOf(
   claim: Claim,
   tree: GitTree,
 ): Promise<Set<string>> {
-  const candidates = new Set(plan.asked);
+  const candidates = plan.asked.union(plan.waiting);
   if (claim.outcome !== 'claimed') return candidates;
   const paths = new Set<string>();
   for (const commit of claim.from) {
@@ -196,7 +208,7 @@ async function noteTrouble(
     await forgetHeadRef(deps.store, where);
     return undefined;
   }
-  const failures = await recordTrouble(deps.store, where, { code, message }, isoNow(deps));
+  const failures = await recordTrouble(deps.store, where, { code, message, asked: plan.asked }, isoNow(deps));
   deps.bell.ring(`organisation:${where.organisation}`);
   // One chain of retries at most: only a first failure or an own retry continues it; polls and pushes do not start others.
   const continues = failures === 1 || plan.hint.reason === 'retry' || plan.asked.size > 0;
@@ -205,7 +217,8 @@ async function noteTrouble(
 
 /** Whether an application still reads from the selector. */
 async function isRead(deps: PlanDeps, where: SelectorOf): Promise<boolean> {
-  const listed = [...(await allApplications(deps.store, where))];
+  const row = await readHeadRef(deps.store, where.organisation, where.repository, where.selector);
+  const listed = [...(await allApplications(deps.store, where)).union(new Set(row?.value.waiting))];
   return (await getApplications(deps.store, where.organisation, listed)).some((application) =>
     application.sources.some(
       (source) => source.repository === where.repository && normaliseSelector(source.revision) === where.selector,

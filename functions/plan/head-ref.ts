@@ -17,6 +17,8 @@ export interface HeadRef {
   seenAt: string;
   /** Why the selector could not be read last time; the applications keep what they have. */
   error?: { code: string; message: string; since: string; failures: number };
+  /** Applications that were asked for while it could not be read: no index knows them yet, so whoever reads it next plans them. */
+  waiting?: string[];
 }
 
 /** A claim that is not known to be finished: its plan runs, or has died and its hint will be delivered again. */
@@ -61,6 +63,8 @@ const busyMs = 15_000;
 const deadMs = 15 * 60_000;
 /** With more open claims than this, everything is looked at instead of each way by itself. */
 const mostOpen = 30;
+/** What a row can hold. */
+const mostWaiting = 2000;
 
 export async function readHeadRef(
   store: StateStore,
@@ -171,11 +175,11 @@ export async function releaseClaim(store: StateStore, where: SelectorOf, ticket:
   );
 }
 
-/** Remembers why a selector could not be read. Returns how many times in a row that has happened. */
+/** Remembers why a selector could not be read, and who waits for it. Returns how many times in a row that has happened. */
 export async function recordTrouble(
   store: StateStore,
   where: SelectorOf,
-  trouble: { code: string; message: string },
+  trouble: { code: string; message: string; asked: Iterable<string> },
   now: string,
 ): Promise<number> {
   const { partition, sort } = keyOf(where);
@@ -189,10 +193,28 @@ export async function recordTrouble(
       open: [],
       seenAt: now,
     };
+    const { code, message, asked } = trouble;
     const failures = (known.error?.failures ?? 0) + 1;
-    return { ...known, error: { ...trouble, since: known.error?.since ?? now, failures } };
+    const waiting = [...new Set([...(known.waiting ?? []), ...asked])].slice(0, mostWaiting);
+    const error = { code, message, since: known.error?.since ?? now, failures };
+    return { ...known, error, ...(waiting.length === 0 ? {} : { waiting }) };
   });
   return row?.value.error?.failures ?? 1;
+}
+
+/** These waited, and have been planned. */
+export async function forgetWaiting(
+  store: StateStore,
+  where: SelectorOf,
+  applications: ReadonlySet<string>,
+): Promise<void> {
+  const { partition, sort } = keyOf(where);
+  await updateRow<HeadRef>(store, partition, sort, (value) => {
+    if (value?.waiting === undefined) return undefined;
+    const { waiting, ...rest } = value;
+    const left = waiting.filter((id) => !applications.has(id));
+    return left.length === 0 ? rest : { ...rest, waiting: left };
+  });
 }
 
 /** Forgets a selector that nobody reads from and that cannot be read any more. */

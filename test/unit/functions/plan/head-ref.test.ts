@@ -132,8 +132,12 @@ describe('claiming a commit', () => {
   it('keeps the claim through trouble, counts it, and clears it with the next read', async () => {
     const store = await settledAtA();
 
-    expect(await recordTrouble(store, where, { code: 'repository-unreachable', message: 'no route' }, 't1')).toBe(1);
-    expect(await recordTrouble(store, where, { code: 'repository-unreachable', message: 'no route' }, 't2')).toBe(2);
+    expect(
+      await recordTrouble(store, where, { code: 'repository-unreachable', message: 'no route', asked: [] }, 't1'),
+    ).toBe(1);
+    expect(
+      await recordTrouble(store, where, { code: 'repository-unreachable', message: 'no route', asked: [] }, 't2'),
+    ).toBe(2);
     expect((await readHeadRef(store, 'o', 'r', 'HEAD'))?.value).toMatchObject({
       commit: 'A',
       error: { failures: 2, since: 't1' },
@@ -144,7 +148,7 @@ describe('claiming a commit', () => {
 
   it('looks at everything after trouble with a selector that was never read', async () => {
     const store = openMemoryStore();
-    await recordTrouble(store, where, { code: 'repository-unreachable', message: 'no route' }, 't1');
+    await recordTrouble(store, where, { code: 'repository-unreachable', message: 'no route', asked: [] }, 't1');
 
     expect(await claimCommit(store, where, by(2), 'A')).toMatchObject({ outcome: 'claimed', from: [''] });
   });
