@@ -14,7 +14,6 @@ import { eventRoutes } from './routes/events.ts';
 import { objectRoutes } from './routes/objects.ts';
 import { pageRoutes } from './routes/page.ts';
 import { projectRoutes } from './routes/projects.ts';
-import { projectRoutes } from './routes/projects.ts';
 import { queueRoutes } from './routes/queues.ts';
 import { repositoryRoutes } from './routes/repositories.ts';
 import { sessionRoutes } from './routes/session.ts';
@@ -59,7 +58,6 @@ export function createApiApp(deps: ApiDeps): Hono<ApiEnv> {
   api.route('/objects', objectRoutes(deps));
   api.route('/events', eventRoutes(deps));
   api.route('/clusters', clusterRoutes(deps));
-  api.route('/projects', projectRoutes(deps));
   api.route('/repositories', repositoryRoutes(deps));
   api.route('/projects', projectRoutes(deps));
   api.route('/queues', queueRoutes(deps));

@@ -19,6 +19,11 @@ import type { Queue } from '#shared/ports/queue.ts';
 import type { Renderer } from '#shared/ports/renderer.ts';
 import { createInputChunks, createSnapshotChunks } from '#shared/state/chunks.ts';
 import { readSettings, writeSettings } from '#shared/state/settings.ts';
+import { createApiApp } from '#functions/api/app.ts';
+import { grantToken, newToken } from '#functions/api/auth.ts';
+import type { ApiDeps } from '#functions/api/context.ts';
+import { createMailbox } from '#functions/api/mailbox.ts';
+import { addCluster } from '#functions/api/routes/clusters.ts';
 import { createPlanHandler } from '#functions/plan/handle-hint.ts';
 import { createPublishHandler } from '#functions/publish/handle-publish-job.ts';
 import { createRenderHandler } from '#functions/render/handle-render-job.ts';
@@ -236,4 +241,49 @@ export function createJsonRenderer(): Renderer & { renders: number } {
 /** The text of a ConfigMap with one value. */
 export function configMap(name: string, value: string): string {
   return JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { value } });
+}
+
+/** The API over some parts, and tokens of everybody who may ask. */
+export async function openApi(parts: ServiceParts, more: Partial<ApiDeps> = {}) {
+  const app = createApiApp({
+    ...parts,
+    mailbox: createMailbox(parts.bell),
+    version: '1.2.3',
+    metricsText: async () => ({ text: await parts.metrics.text(), contentType: parts.metrics.contentType }),
+    ...more,
+  });
+  const createdAt = new Date(parts.clock.now()).toISOString();
+  const grant = async (to: string, role: 'admin' | 'viewer', expiresAt?: string) => {
+    const token = newToken(to);
+    const user = role === 'admin' ? 'ada' : 'vera';
+    await grantToken(parts.store, to, token, {
+      user,
+      role,
+      createdAt,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+    });
+    return token;
+  };
+  const agentOf = async (to: string, id: string) => (await addCluster(parts, to, id, {}, [])).token;
+  await parts.store.remove(`T#${organisation}`, `CLUSTER#${cluster}`);
+  const tokens = {
+    admin: await grant(organisation, 'admin'),
+    viewer: await grant(organisation, 'viewer'),
+    expired: await grant(organisation, 'admin', new Date(parts.clock.now() - 1).toISOString()),
+    agent: await agentOf(organisation, cluster),
+    otherAgent: await agentOf(organisation, 'other'),
+    rival: await grant('rival', 'admin'),
+    rivalAgent: await agentOf('rival', cluster),
+  };
+  /** Asks as the owner of a token (or of none); objects become JSON bodies. */
+  const ask = async (token: string | undefined, method: string, path: string, body?: unknown): Promise<Response> =>
+    app.request(path, {
+      method,
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+  return { app, tokens, ask };
 }
