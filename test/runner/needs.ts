@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { ensureSandboxParts, type Progress } from '#localstack/cluster/sandbox.ts';
+import { availableEmulators, installEmulators } from '#localstack/emulators/emulators.ts';
 import { HawserError } from '#shared/errors.ts';
 import type { NeedName } from './tiers.ts';
 
@@ -22,6 +23,7 @@ const look: Record<NeedName, () => Promise<Need>> = {
   git: lookForGit,
   sandbox: lookForSandbox,
   chromium: lookForChromium,
+  emulators: lookForEmulators,
 };
 
 /** Looks for each need; nothing is installed, and only `prepare` builds. */
@@ -81,6 +83,15 @@ async function lookForChromium(): Promise<Need> {
     return { ok: false, missing: 'Chromium is not there: apt-get install chromium (or set CHROMIUM)' };
   const { stdout } = await run(path, ['--version'], { timeout: 30_000 }).catch(() => ({ stdout: path }));
   return { ok: true, found: stdout.trim() };
+}
+
+async function lookForEmulators(): Promise<Need> {
+  const all = Object.values(await availableEmulators());
+  const reasons = all.flatMap((one) => (one.ok ? [] : [one.reason]));
+  if (reasons.length > 0) return { ok: false, missing: reasons.join('; ') };
+  const installed = all.every((one) => one.ok && one.installed);
+  const found = `emulators of AWS: ${installed ? 'installed already' : 'will be installed (once, about a minute)'}`;
+  return { ok: true, found, prepare: (tell) => installEmulators({ progress: tell }) };
 }
 
 function isExecutable(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** What a tier may find missing on a machine. */
-export type NeedName = 'git' | 'sandbox' | 'chromium';
+export type NeedName = 'git' | 'sandbox' | 'chromium' | 'emulators';
 
 /** One tier of tests: a folder of test/, a project of vitest.config.ts, a line of the result. */
 export interface Tier {
@@ -22,7 +22,7 @@ export const tiers: readonly Tier[] = [
   tier('cluster', 'the agent and the sandbox against a real API server', ['git', 'sandbox'], 120, 12, false),
   tier('pipeline', 'the whole product in one process, from push to applied', ['git', 'sandbox'], 180, 15, false),
   tier('browser', 'the dashboard in Chromium on the whole product', ['git', 'sandbox', 'chromium'], 120, 10, false),
-  tier('cloud', 'the adapters and entries of a cloud on its emulators', [], 120, 10, false),
+  tier('cloud', 'the adapters and entries of a cloud on its emulators', ['emulators'], 120, 10, false),
 ];
 
 function tier(
