@@ -25,8 +25,11 @@ export interface Identity {
 
 /** Turns what the hub hands out into applications, after verifying all of it. */
 export interface Intake {
-  /** Takes assignments in; resolves once each is accepted or refused. Never throws for a bad one: it hurts only itself. */
-  take(assignments: readonly Assignment[]): Promise<{ failed: number }>;
+  /**
+   * Takes assignments in; resolves once each is accepted or refused, with those that a later try may cure. Never throws
+   * for a bad one: it hurts only itself.
+   */
+  take(assignments: readonly Assignment[]): Promise<Assignment[]>;
   /** An application as it was stored in the cluster. */
   restore(state: AppState, version: StoredVersion): void;
 }
@@ -115,15 +118,15 @@ export function createIntake(deps: IntakeDeps): Intake {
 
   return {
     async take(assignments) {
-      let failed = 0;
+      const open: Assignment[] = [];
       await Promise.all(
         assignments.map((assignment) =>
           takeOne(assignment).catch((error: unknown) => {
-            if (refuse(assignment, error)) failed += 1;
+            if (refuse(assignment, error)) open.push(assignment);
           }),
         ),
       );
-      return { failed };
+      return open;
     },
     restore(state, version) {
       const { record, packedRoot, chunks } = state;

@@ -1,4 +1,4 @@
-import { HawserError, messageOf } from '#shared/errors.ts';
+import { messageOf } from '#shared/errors.ts';
 import type { ClusterCapabilities } from '#shared/domain/cluster.ts';
 import { parentMarks } from '#shared/domain/tracking.ts';
 import { parseKey } from '#shared/domain/kube-object.ts';
@@ -14,11 +14,12 @@ import { answerLive } from './commands/answer-live.ts';
 import { answerTree } from './commands/answer-tree.ts';
 import { createIntake, type Identity, type Intake } from './intake.ts';
 import type { AppRuntime } from './reconcile/runtime.ts';
+import { createPollLoop, type PollLoop } from './poll-loop.ts';
+import { prepareAgent } from './prepare.ts';
 import { factsOf } from './reconcile/step.ts';
 import { buildReport } from './report/build-report.ts';
 import { createReporter, type Reporter } from './report/reporter.ts';
 import { createStateStore } from './state/state-store.ts';
-import { prepareNamespace } from './state/prepare-namespace.ts';
 
 export interface AgentDeps {
   identity: Identity;
@@ -50,15 +51,11 @@ export interface Agent {
 }
 
 const pollSeconds = 25;
-const longestBackoffMs = 30_000;
 
 /** Creates the agent: nothing happens before `run`. */
 export function createAgent(deps: AgentDeps): Agent {
   const { clock, log, hub, random = Math.random } = deps;
   const cluster = tellingCapabilities(deps.cluster, (capabilities) => reporter.capabilities(capabilities));
-  /** Version of the head that has been taken in. */
-  let taken = 0;
-  let connected = false;
   /** Reports of applications that were dropped after a deletion order. */
   const farewells = new Map<string, AppRuntime>();
   const store = createStateStore({
@@ -68,36 +65,8 @@ export function createAgent(deps: AgentDeps): Agent {
     parentMarks: (state) => parentMarks(state.record.application, [...state.record.inventory.keys()].map(parseKey)),
   });
 
-  const applications: Applications = createApplications({
-    cluster,
-    store,
-    clock,
-    log,
-    random,
-    changed: (application, soon) => reporter.changed(application, soon),
-    forgotten(app) {
-      log.info({ application: app.id }, 'application was deleted by order');
-      farewells.set(app.id, app);
-      reporter.changed(app.id, true);
-    },
-  });
-
-  const reporter: Reporter = createReporter({
-    hub,
-    clock,
-    log,
-    random,
-    agentVersion: deps.agentVersion,
-    epoch: `${new Date(clock.now()).toISOString()}-${Math.floor(random() * 1e9).toString(36)}`,
-    applications: () => applications.all.keys(),
-    reportOf(application) {
-      const app = applications.all.get(application) ?? farewells.get(application);
-      return app === undefined ? undefined : buildReport(app, factsOf(applications.deps, app));
-    },
-    acknowledged: (application, report) => acknowledge(application, report),
-    facts: () => ({ version: taken, objects: objectsIn(applications), memoryBytes: (deps.memoryBytes ?? (() => 0))() }),
-  });
-
+  const applications = managed();
+  const reporter = reports();
   const intake: Intake = createIntake({
     identity: deps.identity,
     applications,
@@ -106,77 +75,57 @@ export function createAgent(deps: AgentDeps): Agent {
     log,
   });
 
-  /** What arrived need not be kept: events, and drift that is corrected. */
-  function acknowledge(application: string, report: ApplicationReport): void {
-    // An earlier report may be acknowledged only now: the farewell stays until it has itself arrived.
-    if (report.deleted === true) farewells.delete(application);
-    const app = applications.all.get(application);
-    if (app === undefined) return;
-    app.events.splice(0, report.events.length);
-    const told = new Set(report.drift.map((drift) => drift.correctedAt));
-    for (const [key, drift] of app.drifts)
-      if (drift.correctedAt !== undefined && told.has(drift.correctedAt)) app.drifts.delete(key);
+  const polling: PollLoop = createPollLoop({
+    hub,
+    clock,
+    log,
+    random,
+    pollSeconds: deps.pollSeconds ?? pollSeconds,
+    take: (assignments) => intake.take(assignments),
+    obey,
+  });
+
+  function managed(): Applications {
+    return createApplications({
+      cluster,
+      store,
+      clock,
+      log,
+      random,
+      changed: (application, soon) => reporter.changed(application, soon),
+      forgotten(app) {
+        log.info({ application: app.id }, 'application was deleted by order');
+        farewells.set(app.id, app);
+        reporter.changed(app.id, true);
+      },
+    });
   }
 
-  async function prepare(signal: AbortSignal): Promise<void> {
-    const capabilities = await patiently(signal, 'reading the kinds of the cluster', () => cluster.discover());
-    if (capabilities === undefined) return;
-    await patiently(signal, 'preparing the namespace', () => prepareNamespace(cluster, deps.namespace));
-    await patiently(signal, 'loading the stored state', () =>
-      store.loadAll(restoreOne, (application, error) =>
-        log.error({ application, reason: error.message }, 'stored state is damaged; waiting for the hub'),
-      ),
-    );
-    applications.start();
-    log.info({ applications: applications.all.size, kubernetes: capabilities.kubernetesVersion }, 'agent is ready');
-  }
-
-  function restoreOne(...[state, version]: Parameters<Intake['restore']>): void {
-    const { application } = state.record;
-    if (applications.all.has(application)) return;
-    try {
-      intake.restore(state, version);
-    } catch (error) {
-      log.error({ application, reason: messageOf(error) }, 'stored state was refused; waiting for the hub');
-    }
-  }
-
-  /** Tries until it works: an API server that is away at start is no reason to end. */
-  async function patiently<T>(signal: AbortSignal, what: string, work: () => Promise<T>): Promise<T | undefined> {
-    for (let failures = 0; !signal.aborted; failures += 1) {
-      try {
-        return await work();
-      } catch (error) {
-        log.warn({ reason: messageOf(error) }, `${what} failed, will try again`);
-        await clock.sleep(random() * Math.min(longestBackoffMs, 500 * 2 ** failures), signal);
-      }
-    }
-    return undefined;
-  }
-
-  async function pollForever(signal: AbortSignal): Promise<void> {
-    let failures = 0;
-    while (!signal.aborted) {
-      try {
-        const update = await hub.poll({ after: taken, waitSeconds: deps.pollSeconds ?? pollSeconds, signal });
-        connected = true;
-        for (const command of update.commands) obey(command);
-        const { failed } = await intake.take(update.applications);
-        // What could not be fetched now comes again only when everything is asked for.
-        taken = failed > 0 ? 0 : update.version;
-        failures = failed > 0 ? failures + 1 : 0;
-        if (failed > 0) await clock.sleep(random() * Math.min(longestBackoffMs, 500 * 2 ** failures), signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        failures += 1;
-        if (connected || failures === 1)
-          log.warn({ reason: messageOf(error) }, 'the service does not answer; going on with what is stored');
-        connected = false;
-        const told = error instanceof HawserError ? error.data['retryAfterMs'] : undefined;
-        const wait = random() * Math.min(longestBackoffMs, 250 * 2 ** failures);
-        await clock.sleep(Math.max(wait, typeof told === 'number' ? told : 0), signal);
-      }
-    }
+  function reports(): Reporter {
+    return createReporter({
+      hub,
+      clock,
+      log,
+      random,
+      agentVersion: deps.agentVersion,
+      epoch: `${new Date(clock.now()).toISOString()}-${Math.floor(random() * 1e9).toString(36)}`,
+      applications: () => applications.all.keys(),
+      reportOf(application) {
+        const app = applications.all.get(application) ?? farewells.get(application);
+        return app === undefined ? undefined : buildReport(app, factsOf(applications.deps, app));
+      },
+      acknowledged(application, report) {
+        // An earlier report may be acknowledged only now: the farewell stays until it has itself arrived.
+        if (report.deleted === true) farewells.delete(application);
+        const app = applications.all.get(application);
+        if (app !== undefined) forgetTold(app, report);
+      },
+      facts: () => ({
+        version: polling.version,
+        objects: objectsIn(applications),
+        memoryBytes: (deps.memoryBytes ?? (() => 0))(),
+      }),
+    });
   }
 
   function obey(command: ClusterCommand): void {
@@ -200,12 +149,26 @@ export function createAgent(deps: AgentDeps): Agent {
 
   return {
     async run(signal) {
-      await prepare(signal);
-      await Promise.all([pollForever(signal), reporter.run(signal)]);
+      await prepareAgent({ ...deps, cluster, store, applications, intake, random }, signal);
+      await Promise.all([polling.run(signal), reporter.run(signal)]);
       await applications.stop();
     },
-    state: () => ({ applications: applications.all.size, objects: objectsIn(applications), version: taken, connected }),
+    state: () => ({
+      applications: applications.all.size,
+      objects: objectsIn(applications),
+      version: polling.version,
+      connected: polling.connected,
+    }),
   };
+}
+
+/** What arrived need not be kept: events, and drift that is corrected. */
+function forgetTold(app: AppRuntime, report: ApplicationReport): void {
+  app.events.splice(0, report.events.length);
+  const told = new Set(report.drift.map((drift) => drift.correctedAt));
+  for (const [key, { correctedAt }] of app.drifts) {
+    if (correctedAt !== undefined && told.has(correctedAt)) app.drifts.delete(key);
+  }
 }
 
 /** Tells when what the cluster serves changed: renders and namespaces hang on it. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Written } from '#agent/cluster/apply.ts';
+import { HawserError } from '#shared/errors.ts';
 import type { KubeObject } from '#shared/domain/kube-object.ts';
 import type { ApplicationReport } from '#shared/messages/agent-report.ts';
 import { configMap, createHarness, valuesIn, type Harness } from './harness.ts';
@@ -345,14 +346,30 @@ describe('isolation', () => {
 });
 
 describe('a deletion order', () => {
-  const order = () => ({ cascade: 'foreground' as const, by: 'ann', at: new Date(harness.clock.now()).toISOString(), until: new Date(harness.clock.now() + 600_000).toISOString() });
-  const wave = (name: string, number: number) => configMap(name, '1', { 'argocd.argoproj.io/sync-wave': String(number) });
-  const hook = (name: string, phase: string) => configMap(name, '1', { 'argocd.argoproj.io/hook': phase, 'argocd.argoproj.io/hook-delete-policy': 'HookSucceeded' });
+  const order = () => ({
+    cascade: 'foreground' as const,
+    by: 'ann',
+    at: new Date(harness.clock.now()).toISOString(),
+    until: new Date(harness.clock.now() + 600_000).toISOString(),
+  });
+  const wave = (name: string, number: number) =>
+    configMap(name, '1', { 'argocd.argoproj.io/sync-wave': String(number) });
+  const hook = (name: string, phase: string) =>
+    configMap(name, '1', {
+      'argocd.argoproj.io/hook': phase,
+      'argocd.argoproj.io/hook-delete-policy': 'HookSucceeded',
+    });
 
   it('runs its hooks around deletes in reverse waves, keeps what asks for it, and says when all is done (G-10)', async () => {
     harness.start();
     const kept = configMap('kept', '1', { 'argocd.argoproj.io/sync-options': 'Delete=false' });
-    const objects = [wave('first', 0), wave('second', 1), kept, hook('before', 'PreDelete'), hook('after', 'PostDelete')];
+    const objects = [
+      wave('first', 0),
+      wave('second', 1),
+      kept,
+      hook('before', 'PreDelete'),
+      hook('after', 'PostDelete'),
+    ];
     const first = await harness.hub.publish({ application: 'web', objects });
     await harness.until(synced(first), 'synced');
     expect(valuesIn(harness.model)).toEqual({ first: '1', second: '1', kept: '1' });
@@ -376,11 +393,19 @@ describe('a deletion order', () => {
     harness.start();
     const first = await harness.hub.publish({ application: 'web', objects: [configMap('a')] });
     await harness.until(synced(first), 'synced');
-    await harness.hub.publish({ application: 'web', objects: [configMap('a')], root: { deletion: { ...order(), until: new Date(harness.clock.now() - 1000).toISOString() } } });
+    await harness.hub.publish({
+      application: 'web',
+      objects: [configMap('a')],
+      root: { deletion: { ...order(), until: new Date(harness.clock.now() - 1000).toISOString() } },
+    });
     await until((now) => now.conditions.some((condition) => condition.type === 'DeletionError'), 'expired');
     await harness.clock.advance(60_000);
     expect(valuesIn(harness.model)).toEqual({ a: '1' });
-    await harness.hub.publish({ application: 'web', objects: [configMap('a')], root: { deletion: { ...order(), cascade: 'orphan' } } });
+    await harness.hub.publish({
+      application: 'web',
+      objects: [configMap('a')],
+      root: { deletion: { ...order(), cascade: 'orphan' } },
+    });
     await until((now) => now.deleted === true, 'forgotten');
     expect(valuesIn(harness.model)).toEqual({ a: '1' });
   });
@@ -399,11 +424,41 @@ describe('a deletion order', () => {
         await own.clock.advance(30_000);
         await dying.kill();
         own.start();
-        await own.until(() => own.hub.reportOf('web')?.deleted === true, `deleted after a crash at write ${crashAfter}`);
+        await own.until(
+          () => own.hub.reportOf('web')?.deleted === true,
+          `deleted after a crash at write ${crashAfter}`,
+        );
         expect(valuesIn(own.model)).toEqual({});
       } finally {
         await own.end();
       }
     }
+  });
+});
+
+describe('taking assignments in', () => {
+  it('keeps no application waiting for the chunks of another, and comes back for those (INV-39)', async () => {
+    harness.start();
+    const chunks = harness.hub.chunks;
+    await harness.hub.publish({ application: 'slow', objects: [configMap('slow')] });
+    let refusals = 0;
+    harness.hub.chunks = () => {
+      refusals += 1;
+      return Promise.reject(new HawserError('unavailable', 'not now', { retry: 'later' }));
+    };
+    await harness.clock.advance(2000);
+    expect(refusals).toBeGreaterThan(0);
+    harness.hub.chunks = async (digests) => {
+      const found = await chunks(digests);
+      const slow = [...found].filter(([, text]) => Buffer.from(text).includes('"slow"'));
+      if (slow.length > 0 && !released.now) throw new HawserError('unavailable', 'not now', { retry: 'later' });
+      return found;
+    };
+    const released = { now: false };
+    const quick = await harness.hub.publish({ application: 'quick', objects: [configMap('quick')] });
+    await harness.until(synced(quick, 'quick'), 'quick');
+    expect(valuesIn(harness.model)).toEqual({ quick: '1' });
+    released.now = true;
+    await harness.until(synced(1, 'slow'), 'slow', 120);
   });
 });
