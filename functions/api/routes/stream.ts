@@ -28,31 +28,34 @@ export function streamRoutes(deps: ApiDeps): Hono<ApiEnv> {
         stop();
         wake?.();
       });
-      await stream.write(': connected\n\n');
-      let checkedAt = deps.clock.monotonic();
-      while (!stream.aborted) {
-        if (deps.clock.monotonic() - checkedAt >= keepAliveMs) {
-          if (!(await isStillValid(deps, c))) break;
-          checkedAt = deps.clock.monotonic();
-        }
-        if (changed.size === 0) {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-            setTimeout(resolve, keepAliveMs).unref();
-          });
+      try {
+        await stream.write(': connected\n\n');
+        let checkedAt = deps.clock.monotonic();
+        while (!stream.aborted) {
+          if (changed.size === 0) {
+            await new Promise<void>((resolve) => {
+              wake = resolve;
+              setTimeout(resolve, keepAliveMs).unref();
+            });
+          }
+          if (deps.clock.monotonic() - checkedAt >= keepAliveMs) {
+            if (!(await isStillValid(deps, c))) break;
+            checkedAt = deps.clock.monotonic();
+          }
           if (changed.size === 0) {
             if (!stream.aborted) await stream.write(': still here\n\n');
             continue;
           }
+          const batch = [...changed];
+          changed.clear();
+          for (const event of await eventsFor(deps, organisation, batch)) {
+            await stream.writeSSE({ event: event.type, data: JSON.stringify(event) });
+          }
+          await stream.sleep(gatherMs);
         }
-        const batch = [...changed];
-        changed.clear();
-        for (const event of await eventsFor(deps, organisation, batch)) {
-          await stream.writeSSE({ event: event.type, data: JSON.stringify(event) });
-        }
-        await stream.sleep(gatherMs);
+      } finally {
+        stop();
       }
-      stop();
     });
   });
   return app;
