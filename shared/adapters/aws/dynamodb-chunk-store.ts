@@ -39,8 +39,7 @@ export function createChunkStore(deps: TableDeps & { expireAfterSeconds?: number
         deps.expireAfterSeconds === undefined ? undefined : Math.ceil(seconds()) + deps.expireAfterSeconds;
       await begin(partition, digest, expiresAt);
       await parts.write(under(partition, digest), copy, expiresAt);
-      // Refused where it was removed meanwhile: then it is not there, as after any removal.
-      await mark(partition, digest, true);
+      await complete(partition, digest, expiresAt);
     },
 
     get: (partition, digest) => parts.read(under(partition, digest)),
@@ -68,21 +67,49 @@ export function createChunkStore(deps: TableDeps & { expireAfterSeconds?: number
       return page.LastEvaluatedKey === undefined ? { chunks } : { chunks, next: digestOf(page.LastEvaluatedKey) };
     },
 
-    async remove(partition, digests) {
-      await inParallel([...new Set(digests)], removalsAtOnce, async (digest) => {
-        // Out of the list of what is there first, the row by which it is found last: whoever dies between does it again.
-        await mark(partition, digest, false);
-        await parts.remove(under(partition, digest));
-        const command = new DeleteItemCommand({
-          TableName: table,
-          Key: listKey(partition, digest),
-          ConditionExpression: 'attribute_not_exists(complete) OR complete = :false',
-          ExpressionAttributeValues: { ':false': { BOOL: false } },
-        });
-        await client.send(command).then(() => true, falseWhenRefused(table, `remove chunk ${digest}`));
-      });
+    async remove(partition, digests, { writtenBefore } = {}) {
+      await inParallel([...new Set(digests)], removalsAtOnce, (digest) => removeOne(partition, digest, writtenBefore));
     },
   };
+
+  /**
+   * What is taken away is the write that was there before the row was marked, which is what decides: whoever puts the chunk
+   * again after the mark sees it, writes anew and loses nothing. Whoever dies in between is found by the row, and goes on.
+   */
+  async function removeOne(partition: string, digest: string, writtenBefore: number | undefined): Promise<void> {
+    const written = await parts.current(under(partition, digest));
+    const row = await markAbsent(partition, digest, writtenBefore);
+    if (row === undefined && writtenBefore !== undefined) return;
+    const isEmpty = await parts.remove(under(partition, digest), written);
+    if (row === undefined || !isEmpty) return;
+    const command = new DeleteItemCommand({
+      TableName: table,
+      Key: listKey(partition, digest),
+      ConditionExpression: 'complete = :false AND writtenAt = :seen',
+      ExpressionAttributeValues: { ':false': { BOOL: false }, ':seen': row['writtenAt'] ?? { N: '0' } },
+    });
+    await client.send(command).then(() => true, falseWhenRefused(table, `remove chunk ${digest}`));
+  }
+
+  /** undefined where there is no row, or one that was written since. */
+  async function markAbsent(
+    partition: string,
+    digest: string,
+    writtenBefore = Number.MAX_SAFE_INTEGER,
+  ): Promise<Item | undefined> {
+    const command = new UpdateItemCommand({
+      TableName: table,
+      Key: listKey(partition, digest),
+      UpdateExpression: 'SET complete = :false',
+      ConditionExpression: 'writtenAt < :before',
+      ExpressionAttributeValues: { ':false': { BOOL: false }, ':before': { N: String(writtenBefore) } },
+      ReturnValues: 'ALL_NEW',
+    });
+    return client
+      .send(command)
+      .then((answer) => answer.Attributes, falseWhenRefused(table, `remove chunk ${digest}`))
+      .then((row) => row || undefined);
+  }
 
   /** True where the chunk is there; its age starts again when it is older than an hour. */
   async function renew(partition: string, digest: string): Promise<boolean> {
@@ -116,15 +143,19 @@ export function createChunkStore(deps: TableDeps & { expireAfterSeconds?: number
       .catch(failed(table, `write chunk ${digest}`));
   }
 
-  async function mark(partition: string, digest: string, complete: boolean): Promise<void> {
+  /** Makes the row again where somebody removed it meanwhile: the bytes are there. */
+  async function complete(partition: string, digest: string, expiresAt: number | undefined): Promise<void> {
     const command = new UpdateItemCommand({
       TableName: table,
       Key: listKey(partition, digest),
-      UpdateExpression: 'SET complete = :complete',
-      ConditionExpression: 'attribute_exists(writtenAt)',
-      ExpressionAttributeValues: { ':complete': { BOOL: complete } },
+      UpdateExpression: `SET complete = :true, writtenAt = if_not_exists(writtenAt, :now)${expiresAt === undefined ? '' : ', expiresAt = :until'}`,
+      ExpressionAttributeValues: {
+        ':true': { BOOL: true },
+        ':now': { N: String(clock.now()) },
+        ...(expiresAt === undefined ? {} : { ':until': { N: String(expiresAt) } }),
+      },
     });
-    await client.send(command).then(() => true, falseWhenRefused(table, `mark chunk ${digest}`));
+    await client.send(command).catch(failed(table, `write chunk ${digest}`));
   }
 
   function isThere(row: Item): boolean {

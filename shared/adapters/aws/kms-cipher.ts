@@ -16,8 +16,6 @@ interface DataKey {
   plain: Uint8Array;
   /** As KMS encrypted it, bound to the context; stored with what it seals. */
   wrapped: Uint8Array;
-  until: number;
-  uses: number;
 }
 
 /** A stolen data key opens what minutes of one context brought; a cold cache costs a call. */
@@ -43,7 +41,7 @@ const notOurs = new Set([
  * `open` throws `snapshot-invalid` where the bytes were changed or sealed for another context, `unavailable` where KMS is.
  */
 export function createKmsCipher(deps: KmsCipherDeps): Cipher {
-  const sealing = new Map<string, Promise<DataKey>>();
+  const sealing = new Map<string, { key: Promise<DataKey>; until: number; uses: number }>();
   const opening = new Map<string, { plain: Promise<Uint8Array>; until: number }>();
 
   return {
@@ -66,33 +64,33 @@ export function createKmsCipher(deps: KmsCipherDeps): Cipher {
     },
   };
 
-  async function sealingKey(context: string): Promise<DataKey> {
-    const known = await sealing.get(context)?.catch(() => undefined);
+  function sealingKey(context: string): Promise<DataKey> {
+    const known = sealing.get(context);
     if (known !== undefined && known.until > deps.clock.monotonic() && known.uses < maxUses) {
       known.uses += 1;
-      return known;
+      return known.key;
     }
     makeRoom(sealing);
-    const made = generate(deps, context);
+    const made = { key: generate(deps, context), until: deps.clock.monotonic() + keepMs, uses: 1 };
     sealing.set(context, made);
-    made.catch(() => sealing.delete(context));
-    return made;
+    // A failure is not remembered.
+    made.key.catch(() => sealing.get(context) === made && sealing.delete(context));
+    return made.key;
   }
 
-  async function openingKey(context: string, wrapped: Uint8Array): Promise<Uint8Array> {
+  function openingKey(context: string, wrapped: Uint8Array): Promise<Uint8Array> {
     const name = `${Buffer.from(wrapped).toString('base64')} ${context}`;
     const known = opening.get(name);
     if (known !== undefined && known.until > deps.clock.monotonic()) return known.plain;
     makeRoom(opening);
-    const plain = unwrap(deps, context, wrapped);
-    opening.set(name, { plain, until: deps.clock.monotonic() + keepMs });
-    // A failure is not remembered.
-    plain.catch(() => opening.delete(name));
-    return plain;
+    const made = { plain: unwrap(deps, context, wrapped), until: deps.clock.monotonic() + keepMs };
+    opening.set(name, made);
+    made.plain.catch(() => opening.get(name) === made && opening.delete(name));
+    return made.plain;
   }
 }
 
-async function generate({ client, clock, keyId }: KmsCipherDeps, context: string): Promise<DataKey> {
+async function generate({ client, keyId }: KmsCipherDeps, context: string): Promise<DataKey> {
   const command = new GenerateDataKeyCommand({
     KeyId: keyId,
     KeySpec: 'AES_256',
@@ -105,7 +103,7 @@ async function generate({ client, clock, keyId }: KmsCipherDeps, context: string
   if (plain?.length !== 32 || wrapped === undefined) {
     throw new HawserError('internal', `KMS key ${keyId} made a data key of ${plain?.length ?? 0} bytes instead of 32`);
   }
-  return { plain, wrapped, until: clock.monotonic() + keepMs, uses: 1 };
+  return { plain, wrapped };
 }
 
 async function unwrap({ client, keyId }: KmsCipherDeps, context: string, wrapped: Uint8Array): Promise<Uint8Array> {

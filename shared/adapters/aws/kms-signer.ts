@@ -122,11 +122,20 @@ async function readRoot(client: KMSClient, keyId: string): Promise<KeyObject> {
   const answer = await client.send(new GetPublicKeyCommand({ KeyId: keyId })).catch((error: unknown) => {
     throw toAwsError(error, `KMS key ${keyId}: read the public key`);
   });
-  const key = createPublicKey({ key: Buffer.from(answer.PublicKey ?? []), format: 'der', type: 'spki' });
-  if (key.asymmetricKeyType === 'ed25519') return key;
+  const key = parseKey(answer.PublicKey ?? new Uint8Array());
+  if (key !== undefined) return key;
   throw new HawserError('internal', `KMS key ${keyId} is ${answer.KeySpec}, a root key is ECC_NIST_EDWARDS25519`, {
     hint: 'Point the alias at an Ed25519 key; agents that pinned another key have to be registered again.',
   });
+}
+
+function parseKey(der: Uint8Array): KeyObject | undefined {
+  try {
+    const key = createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
+    return key.asymmetricKeyType === 'ed25519' ? key : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A rotated alias: the new key signs what agents, which pinned the old one, would refuse. */

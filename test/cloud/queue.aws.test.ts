@@ -1,0 +1,26 @@
+import { createChunkStore } from '#shared/adapters/aws/dynamodb-chunk-store.ts';
+import { createQueue } from '#shared/adapters/aws/create-queue.ts';
+import { createTable } from '#shared/adapters/aws/create-table.ts';
+import { createQueues } from '#shared/adapters/aws/sqs-queues.ts';
+import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
+import { describeQueue } from '#test/contract/queue.contract.ts';
+import { describeOnAws, dynamodbAt, sqsAt } from './aws-emulators.ts';
+
+const clock = createSystemClock();
+
+await describeOnAws('SQS', ['dynamodb', 'localstack'], (aws) => {
+  describeQueue('SQS', async () => {
+    const endpoints = await aws.endpoints();
+    const [table, client] = [dynamodbAt(endpoints.dynamodb), sqsAt(endpoints.localstack)];
+    await createTable(table, 'bodies');
+    const chunks = createChunkStore({ client: table, table: 'bodies', clock, expireAfterSeconds: 15 * 86_400 });
+    return {
+      queues: createQueues({ client, clock, chunks, urls: (settings) => createQueue(client, settings) }),
+      timing: { visibilitySeconds: 2, waitSeconds: 2, runs: 2, pass: (seconds) => clock.sleep(seconds * 1000) },
+      async close() {
+        client.destroy();
+        table.destroy();
+      },
+    };
+  });
+});
