@@ -41,9 +41,9 @@ export const renderJobs = flowQueue('render-jobs', RenderJob, {
 });
 
 export const publishJobs = flowQueue('publish-jobs', PublishJob, {
-  from: ['plan', 'render'],
+  from: ['plan', 'render', 'api'],
   to: 'publish',
-  carries: 'publish job: rendered objects, or why there are none',
+  carries: 'publish job: rendered objects, or why there are none, or a repeat',
   visibilitySeconds: 180,
   maxReceives: 5,
   batch: 10,

@@ -72,5 +72,11 @@ export interface SigningCertificate {
 
 /** The text that the root key signs. */
 export function certificateText(certificate: Omit<SigningCertificate, 'signature'>): string {
-  return ['hawser-signing-certificate-v1', certificate.organisation, certificate.publicKey, certificate.notBefore, certificate.notAfter].join('\n');
+  return [
+    'hawser-signing-certificate-v1',
+    certificate.organisation,
+    certificate.publicKey,
+    certificate.notBefore,
+    certificate.notAfter,
+  ].join('\n');
 }

@@ -3,13 +3,7 @@ import { Hono, type Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { problemOf } from '#shared/domain/problem.ts';
 import { HawserError } from '#shared/errors.ts';
-import type {
-  ApplicationDetail,
-  ApplicationSummary,
-  EventView,
-  StreamEvent,
-  TreeView,
-} from '#shared/messages/api.ts';
+import type { ApplicationDetail, ApplicationSummary, EventView, StreamEvent, TreeView } from '#shared/messages/api.ts';
 import { fixtureData, type FixtureData } from './fixture-data.ts';
 
 export interface FixtureApi extends AsyncDisposable {
