@@ -2,7 +2,7 @@ import { DecryptCommand, GenerateDataKeyCommand, type KMSClient } from '@aws-sdk
 import { HawserError } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Cipher } from '../../ports/signer.ts';
-import { seal, unseal } from '../embedded/sealing.ts';
+import { seal, unseal } from '../../domain/sealing.ts';
 import { nameOf, toAwsError } from './aws-error.ts';
 
 export interface KmsCipherDeps {

@@ -1,7 +1,7 @@
-import { createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
+import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { GetPublicKeyCommand, type KMSClient, SignCommand } from '@aws-sdk/client-kms';
+import { draftDayKey, isFreshDayKey, isValidDayKey, type DayKey } from '../../domain/day-key.ts';
 import { requireId } from '../../domain/ids.ts';
-import { certificateText, type SigningCertificate } from '../../domain/snapshot.ts';
 import { HawserError } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Signer } from '../../ports/signer.ts';
@@ -13,18 +13,6 @@ export interface KmsSignerDeps {
   /** Key id, ARN or alias of an organisation's root key; default `rootKeyAlias`. */
   keyIdOf?: (organisation: string) => string;
 }
-
-interface DayKey {
-  privateKey: KeyObject;
-  certificate: SigningCertificate;
-  notBefore: number;
-  notAfter: number;
-}
-
-const hourMs = 3_600_000;
-const dayMs = 24 * hourMs;
-/** Valid this long before it is made (agents' clocks may be behind) and this long after its day (work under way). */
-const overlapMs = hourMs;
 
 /** The alias under which an organisation's root key is found (`create-root-key.ts`). */
 export function rootKeyAlias(organisation: string): string {
@@ -67,9 +55,7 @@ export function createKmsSigner(deps: KmsSignerDeps): Signer {
 
   async function dayKeyOf(organisation: string): Promise<DayKey> {
     const current = days.get(organisation);
-    const now = deps.clock.now();
-    const isValid = current !== undefined && now >= current.notBefore && now < current.notAfter;
-    if (isValid && current.notAfter - now >= dayMs / 2) return current;
+    if (current !== undefined && isFreshDayKey(current, deps.clock.now())) return current;
     let renewal = renewals.get(organisation);
     if (renewal === undefined) {
       renewal = certify(organisation).finally(() => renewals.delete(organisation));
@@ -78,27 +64,17 @@ export function createKmsSigner(deps: KmsSignerDeps): Signer {
     try {
       return await renewal;
     } catch (error) {
-      if (isValid) return current;
+      if (current !== undefined && isValidDayKey(current, deps.clock.now())) return current;
       throw error;
     }
   }
 
   async function certify(organisation: string): Promise<DayKey> {
-    const now = deps.clock.now();
-    const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-    const [notBefore, notAfter] = [now - overlapMs, now + dayMs + overlapMs];
-    const claims = {
-      organisation,
-      publicKey: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
-      notBefore: new Date(notBefore).toISOString(),
-      notAfter: new Date(notAfter).toISOString(),
-    };
-    const text = Buffer.from(certificateText(claims));
+    const { text, certified } = draftDayKey(organisation, deps.clock.now());
     const root = await rootOf(organisation);
-    const signature = await signWithRoot(deps.client, keyIdOf(organisation), text);
-    requireMatch(verify(null, text, root, signature), keyIdOf(organisation));
-    const certificate = { ...claims, signature: Buffer.from(signature).toString('base64') };
-    const day = { privateKey, certificate, notBefore, notAfter };
+    const signature = await signWithRoot(deps.client, keyIdOf(organisation), Buffer.from(text));
+    requireMatch(verify(null, Buffer.from(text), root, signature), keyIdOf(organisation));
+    const day = certified(signature);
     days.set(organisation, day);
     return day;
   }

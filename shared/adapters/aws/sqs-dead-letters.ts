@@ -36,7 +36,8 @@ export async function redrive(deps: DeadDeps, ids: readonly string[] | undefined
   const others: Message[] = [];
   let sent = 0;
   try {
-    while (wanted?.size !== 0) {
+    for (;;) {
+      if (wanted?.size === 0) break;
       const batch = await take(deps, 10);
       // Seen before: hidden for too short a time, so everything has come by.
       if (batch.length === 0 || batch.some((message) => others.some((other) => other.MessageId === message.MessageId)))

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { HawserError } from '../../errors.ts';
 import type { Cipher } from '../../ports/signer.ts';
 import { readOrCreatePrivateFile } from './private-file.ts';
-import { seal, unseal } from './sealing.ts';
+import { seal, unseal } from '../../domain/sealing.ts';
 
 const keyBytes = 32;
 /** Derived keys kept at hand; one per context (cluster), made again in microseconds. */

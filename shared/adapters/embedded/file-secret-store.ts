@@ -4,7 +4,7 @@ import { HawserError } from '../../errors.ts';
 import type { SecretStore } from '../../ports/secret-store.ts';
 import { requireKey } from './file-cipher.ts';
 import { readOrCreatePrivateFile, readPrivateFile, writePrivateFile } from './private-file.ts';
-import { seal, unseal } from './sealing.ts';
+import { seal, unseal } from '../../domain/sealing.ts';
 
 interface Secrets {
   /** Rises with every put; never used twice, so that a version names one value of one secret for good. */

@@ -1,23 +1,12 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
+import { draftDayKey, isFreshDayKey, isValidDayKey, type DayKey } from '../../domain/day-key.ts';
 import { requireId } from '../../domain/ids.ts';
-import { certificateText, type SigningCertificate } from '../../domain/snapshot.ts';
+import type { SigningCertificate } from '../../domain/snapshot.ts';
 import { HawserError } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Signer } from '../../ports/signer.ts';
 import { readOrCreatePrivateFile, readPrivateFile, writePrivateFile } from './private-file.ts';
-
-interface DayKey {
-  privateKey: KeyObject;
-  certificate: SigningCertificate;
-  notBefore: number;
-  notAfter: number;
-}
-
-const hourMs = 3_600_000;
-/** Valid this long before it is made (agents' clocks may be behind) and this long after its day (work under way). */
-const overlapMs = hourMs;
-const dayMs = 24 * hourMs;
 
 /**
  * Per organisation a root key in `dir/ORG.root.pem` and the day key that it certified in `dir/ORG.day.json`, both 0600.
@@ -52,7 +41,7 @@ export function createFileSigner({ dir, clock }: { dir: string; clock: Clock }):
 
   async function dayKeyOf(organisation: string): Promise<DayKey> {
     const current = days.get(organisation);
-    if (current !== undefined && isFresh(current, clock.now())) return current;
+    if (current !== undefined && isFreshDayKey(current, clock.now())) return current;
     let renewal = renewals.get(organisation);
     if (renewal === undefined) {
       renewal = renew(organisation).finally(() => renewals.delete(organisation));
@@ -62,7 +51,7 @@ export function createFileSigner({ dir, clock }: { dir: string; clock: Clock }):
       return await renewal;
     } catch (error) {
       // A full disk does not stop publishing as long as the old key is valid.
-      if (current !== undefined && isValid(current, clock.now())) return current;
+      if (current !== undefined && isValidDayKey(current, clock.now())) return current;
       throw error;
     }
   }
@@ -72,33 +61,16 @@ export function createFileSigner({ dir, clock }: { dir: string; clock: Clock }):
     const root = await rootOf(organisation);
     const stored = await loadDayKey(path, organisation, root);
     const day =
-      stored !== undefined && isFresh(stored, clock.now()) ? stored : makeDayKey(organisation, root, clock.now());
+      stored !== undefined && isFreshDayKey(stored, clock.now()) ? stored : makeDayKey(organisation, root, clock.now());
     if (day !== stored) await writePrivateFile(path, dayKeyFile(day, root));
     days.set(organisation, day);
     return day;
   }
 }
 
-function isValid(day: DayKey, now: number): boolean {
-  return now >= day.notBefore && now < day.notAfter;
-}
-
-function isFresh(day: DayKey, now: number): boolean {
-  return isValid(day, now) && day.notAfter - now >= dayMs / 2;
-}
-
 function makeDayKey(organisation: string, root: KeyObject, now: number): DayKey {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const notBefore = now - overlapMs;
-  const notAfter = now + dayMs + overlapMs;
-  const claims = {
-    organisation,
-    publicKey: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
-    notBefore: new Date(notBefore).toISOString(),
-    notAfter: new Date(notAfter).toISOString(),
-  };
-  const signature = sign(null, Buffer.from(certificateText(claims)), root).toString('base64');
-  return { privateKey, certificate: { ...claims, signature }, notBefore, notAfter };
+  const { text, certified } = draftDayKey(organisation, now);
+  return certified(sign(null, Buffer.from(text), root));
 }
 
 async function loadRoot(path: string): Promise<KeyObject> {

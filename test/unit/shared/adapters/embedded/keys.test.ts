@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createFileCipher } from '#shared/adapters/embedded/file-cipher.ts';
 import { createFileSecretStore } from '#shared/adapters/embedded/file-secret-store.ts';
 import { createFileSigner } from '#shared/adapters/embedded/file-signer.ts';
-import { seal, unseal } from '#shared/adapters/embedded/sealing.ts';
+import { seal, unseal } from '#shared/domain/sealing.ts';
 import { createFakeClock } from '#test/kit/clock.ts';
 import { temporaryFolder } from '#test/kit/temp.ts';
 
