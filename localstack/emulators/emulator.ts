@@ -29,6 +29,7 @@ export interface Emulator {
 
 const execute = promisify(execFile);
 
+/** LocalStack takes seconds, and half a minute when it is started for the first time on a busy machine. */
 const readySeconds = 120;
 const doneFile = 'installed';
 
