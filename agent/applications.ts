@@ -57,8 +57,8 @@ export function createApplications(deps: ApplicationsDeps): Applications {
   const owners = createOwners();
   const texts = createTexts();
   const failures = new Map<string, number>();
-  /** Applications that wait for others. */
-  const blocked = new Set<string>();
+  /** Applications that wait for others, and what for. */
+  const blocked = new Map<string, string>();
   let started = false;
   const scheduler = createScheduler({ clock: deps.clock, workers, turn });
   const watches = createWatchSet({
@@ -128,15 +128,17 @@ export function createApplications(deps: ApplicationsDeps): Applications {
 
   function unmetOf(app: AppRuntime): string[] {
     const unmet = unmetDependencies(app, all);
-    if (unmet.length > 0) blocked.add(app.id);
+    if (unmet.length > 0) blocked.set(app.id, unmet.join());
     else blocked.delete(app.id);
     return unmet;
   }
 
   function wakeDependents(id: string): void {
-    for (const waiting of blocked) {
-      const dependsOn = all.get(waiting)?.root.dependsOn ?? [];
-      if (dependsOn.some((dependency) => dependency.application === id)) scheduler.wake(waiting);
+    for (const [waiting, unmet] of blocked) {
+      const app = all.get(waiting);
+      if (app?.root.dependsOn.some((dependency) => dependency.application === id) !== true) continue;
+      // Only for news: applications that depend on each other would keep each other awake for ever.
+      if (unmetDependencies(app, all).join() !== unmet) scheduler.wake(waiting);
     }
   }
 

@@ -24,6 +24,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   const again = new Set<string>();
   const timers = new Map<string, AbortController>();
   let stopped = false;
+  let turns = 0;
 
   function wake(id: string): void {
     if (stopped) return;
@@ -42,8 +43,10 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   }
 
   async function run(id: string): Promise<void> {
-    // The turn starts on a tick of its own, so that `running` knows of it first.
-    await Promise.resolve();
+    // The turn starts on a tick of its own, so that `running` knows of it first. Applications that wake each other
+    // again and again must not keep the process from its sockets and timers.
+    turns += 1;
+    await (turns % 64 === 0 ? new Promise((resolve) => setImmediate(resolve)) : Promise.resolve());
     const { until } = await deps.turn(id);
     running.delete(id);
     if (again.delete(id)) queue.add(id);

@@ -5,11 +5,27 @@ export function unmetDependencies(app: AppRuntime, all: ReadonlyMap<string, AppR
   return app.root.dependsOn.flatMap(({ application, generation }) => {
     const other = all.get(application);
     if (other === undefined) return [`${application} is not in this cluster`];
+    const circle = `${application} depends on this application in its turn, so neither can go first`;
     if ((other.record.applied?.generation ?? 0) < generation) {
-      return [`${application} has not applied generation ${generation}`];
+      return [dependsOn(other, app.id, all) ? circle : `${application} has not applied generation ${generation}`];
     }
     return isHealthy(other) ? [] : [`${application} is not healthy`];
   });
+}
+
+/** Whether one application waits for another, directly or through others. */
+function dependsOn(app: AppRuntime, target: string, all: ReadonlyMap<string, AppRuntime>): boolean {
+  const seen = new Set<string>();
+  const pending = [app.id];
+  for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
+    if (seen.has(id)) continue;
+    seen.add(id);
+    for (const { application } of all.get(id)?.root.dependsOn ?? []) {
+      if (application === target) return true;
+      pending.push(application);
+    }
+  }
+  return false;
 }
 
 function isHealthy(app: AppRuntime): boolean {
