@@ -10,6 +10,8 @@ export interface Terminal {
   line(text?: string): void;
 }
 
+/** In a log a line now and then is enough. */
+const plainEveryMs = 10_000;
 const clearLine = '\u001B[2K\r';
 
 /** A terminal on standard output; `isTty` false gives plain lines. */
@@ -17,7 +19,7 @@ export function createTerminal(out: NodeJS.WriteStream): Terminal {
   const colour = out.isTTY && process.env['NO_COLOR'] === undefined;
   const paint = (code: number, text: string) => (colour ? `\u001B[${code}m${text}\u001B[0m` : text);
   let current: { title: string; startedAt: number } | undefined;
-  let lastPlain = '';
+  let saidAt = 0;
   const elapsed = () => (current === undefined ? '' : `${((Date.now() - current.startedAt) / 1000).toFixed(1)} s`);
   return {
     step(title) {
@@ -28,8 +30,10 @@ export function createTerminal(out: NodeJS.WriteStream): Terminal {
       if (current === undefined) return;
       const width = Math.max(20, (out.columns ?? 100) - current.title.length - 6);
       if (out.isTTY) out.write(`${clearLine}${paint(36, '…')} ${current.title}  ${paint(2, text.slice(0, width))}`);
-      else if (text !== lastPlain) out.write(`  ${current.title}: ${text}\n`);
-      lastPlain = text;
+      else if (Date.now() - saidAt > plainEveryMs) {
+        saidAt = Date.now();
+        out.write(`  ${current.title}: ${text}\n`);
+      }
     },
     done(note) {
       if (current === undefined) return;
