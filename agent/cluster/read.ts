@@ -8,7 +8,7 @@ import type { KubeResponse, Requests } from './requests.ts';
 export interface ListRequest {
   namespace?: string;
   labelSelector?: string;
-  /** Objects per page; default 500. */
+  /** Objects per page; default 250. */
   limit?: number;
   /** Called once with the list's resource version, with the last page. */
   onVersion?: (resourceVersion: string) => void;
@@ -20,7 +20,7 @@ interface ListAnswer {
   items: KubeObject[];
 }
 
-const pageSize = 500;
+const pageSize = 250;
 
 /** One object, undefined when there is none. Throws `forbidden` or `internal` on any other refusal. */
 export async function getObject(requests: Requests, kind: ClusterKind, id: ObjectId): Promise<KubeObject | undefined> {
@@ -30,7 +30,7 @@ export async function getObject(requests: Requests, kind: ClusterKind, id: Objec
   throw readError(response, `get ${kind.plural} ${id.namespace}/${id.name}`);
 }
 
-/** All objects of a kind, 500 at a time. Throws when a page cannot be had: a partial list is never taken for a whole one. */
+/** All objects of a kind, 250 at a time. Throws when a page cannot be had: a partial list is never taken for a whole one. */
 export async function* listPages(
   requests: Requests,
   kind: ClusterKind,

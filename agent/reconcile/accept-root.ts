@@ -1,6 +1,6 @@
 import { HawserError } from '#shared/errors.ts';
 import type { SnapshotRoot } from '#shared/domain/snapshot.ts';
-import type { AppRecord, OperationProgress } from '../state/record.ts';
+import type { AppRecord, InventoryEntry, OperationProgress } from '../state/record.ts';
 import type { StoredVersion } from '../state/state-store.ts';
 import type { Desired } from './model.ts';
 import type { AppRuntime } from './runtime.ts';
@@ -30,7 +30,19 @@ export function newRuntime(snapshot: VerifiedSnapshot): AppRuntime {
 
 /** An application as it was stored. */
 export function restoreRuntime(snapshot: VerifiedSnapshot, record: AppRecord, version: StoredVersion): AppRuntime {
-  return runtimeOf(snapshot, record, version, true);
+  return runtimeOf(snapshot, { ...record, inventory: sharingTexts(record, snapshot.desired) }, version, true);
+}
+
+/** Keys and digests that are equal become the same strings: with tens of thousands of objects that is megabytes. */
+function sharingTexts(record: AppRecord, desired: Desired): AppRecord['inventory'] {
+  const shared = new Map<string, InventoryEntry>();
+  for (const [key, entry] of record.inventory) {
+    const object = desired.objects.get(key);
+    const { version, digest } = entry;
+    const same = object !== undefined && object.digest === digest && object.id.version === version;
+    shared.set(object?.key ?? key, same ? { ...entry, version: object.id.version, digest: object.digest } : entry);
+  }
+  return shared;
 }
 
 function runtimeOf(

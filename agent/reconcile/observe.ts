@@ -23,7 +23,8 @@ export function takeSeen(app: AppRuntime, key: string, live: KubeObject, differs
   const next = observationOf(live);
   if (before?.uid === uid && before.shape === next.shape) next.drift = before.drift;
   else if (isComparable(app, key) && !next.terminating && differs(app, key, live)) next.drift = 'suspect';
-  app.observed.set(key, next);
+  // The snapshot's own key, not an equal one: each would be kept.
+  app.observed.set(app.desired.objects.get(key)?.key ?? key, next);
   if (next.drift === 'suspect' && hold) app.suspects.set(key, live);
   else app.suspects.delete(key);
   confirmCreation(app, key, live);
