@@ -30,6 +30,7 @@ import {
   type Planned,
   type PlanRequest,
 } from './plan-context.ts';
+import { inDependencyOrder } from './dependency-order.ts';
 import { recordClosures } from './record-closures.ts';
 
 /** How many applications are walked and sent at once: their blobs come in one request. */
@@ -54,8 +55,9 @@ export interface Outcome {
 export async function planApplications(deps: PlanDeps, request: PlanRequest): Promise<Outcome> {
   const counts: Outcome = { renders: 0, reused: 0, unchanged: 0, failed: 0, relisted: [], unread: [] };
   const context = createContext(deps, request);
-  for (let start = 0; start < request.candidates.length; start += batchSize) {
-    const batch = await loadCandidates(context, request.candidates.slice(start, start + batchSize));
+  const candidates = inDependencyOrder(await loadCandidates(context, request.candidates));
+  for (let start = 0; start < candidates.length; start += batchSize) {
+    const batch = candidates.slice(start, start + batchSize);
     await walk(context, batch);
     const changed: Planned[] = [];
     await inParallel(batch, 16, async (planned) => {

@@ -13,6 +13,7 @@ import type { Decision } from '#shared/state/heads.ts';
 import type { Row } from '#shared/ports/state-store.ts';
 import { getApplicationRow } from '#shared/state/registry.ts';
 import type { RootContent } from './build-root.ts';
+import { leaveClusters } from './leave-clusters.ts';
 import { planAgain, publishRender } from './publish-render.ts';
 import { publishRepeat } from './publish-repeat.ts';
 import { recordPublished } from './record-published.ts';
@@ -102,6 +103,7 @@ async function finish(
   deps.log.info({ application: id, generation, revision, objects: objectCount, trace: job.trace }, 'published');
   deps.metrics.count('snapshots_published_total');
   await recordPublished(deps, job, application, published);
+  await leaveClusters(deps, job.organisation, application);
   if (root.deletion !== undefined) await deleteChildren(deps, job, application, root.deletion);
   else if (registers(root, job)) await registerChildren(deps, job, application, root, published.declared);
 }

@@ -12,7 +12,7 @@ import type {
 import type { ApplicationReport, OpenedReport } from '#shared/messages/agent-report.ts';
 import { forgetApplication } from '#shared/state/delete-application.ts';
 import { writeEvents } from '#shared/state/events.ts';
-import { readHead, rootOf } from '#shared/state/heads.ts';
+import { dropHead, readHead, rootOf } from '#shared/state/heads.ts';
 import { applicationKey, sortKeys } from '#shared/state/keys.ts';
 import { updateStatus } from '#shared/state/status.ts';
 import { updateRow } from '#shared/state/update.ts';
@@ -31,7 +31,7 @@ export async function acceptApplicationReport(
   const { organisation, receivedAt } = received;
   const { epoch, sequence } = received.report;
   if (report.deleted === true) {
-    if (await isCarriedOut(deps, organisation, application, report))
+    if (application.deleting !== undefined && (await isCarriedOut(deps, organisation, application.cluster, report)))
       await forgetApplication(deps, organisation, application);
     return;
   }
@@ -67,15 +67,32 @@ export async function acceptApplicationReport(
   ]);
 }
 
+/** The agent of a cluster where an application was has let go of it: the cluster's list need not name it any more. */
+export async function acceptDeparture(
+  deps: ReportDeps,
+  { organisation, cluster }: OpenedReport,
+  application: Application,
+  report: ApplicationReport,
+): Promise<void> {
+  if (report.deleted !== true || application.formerClusters?.includes(cluster) !== true) return;
+  if (!(await isCarriedOut(deps, organisation, cluster, report))) return;
+  await dropHead(deps.store, organisation, cluster, application.id);
+  await updateRow<Application>(deps.store, applicationKey(organisation, application.id), sortKeys.spec, (spec) => {
+    if (spec === undefined) return undefined;
+    const { formerClusters = [], ...rest } = spec;
+    const left = formerClusters.filter((one) => one !== cluster);
+    return { ...rest, ...(left.length === 0 ? {} : { formerClusters: left }) };
+  });
+}
+
 /** It speaks of the order that holds now, not of an earlier one of an application of the same name (G-10). */
 async function isCarriedOut(
   deps: ReportDeps,
   organisation: string,
-  application: Application,
+  cluster: string,
   report: ApplicationReport,
 ): Promise<boolean> {
-  if (application.deleting === undefined) return false;
-  const head = await readHead(deps.store, organisation, application.cluster, application.id);
+  const head = await readHead(deps.store, organisation, cluster, report.application);
   // Without a head it has been forgotten in part: whoever did so died before the rest.
   if (head === undefined) return true;
   return rootOf(head.value).deletion !== undefined && report.generation >= head.value.generation;

@@ -17,7 +17,7 @@ import { getApplications } from '#shared/state/registry.ts';
 import { sendHints } from '#shared/state/hints.ts';
 import { eachRow, updateRow } from '#shared/state/update.ts';
 import type { StoredSummary } from '#shared/state/status.ts';
-import { acceptApplicationReport } from './accept-application-report.ts';
+import { acceptApplicationReport, acceptDeparture } from './accept-application-report.ts';
 
 export interface ReportDeps {
   store: StateStore;
@@ -53,8 +53,9 @@ export function createReportHandler(deps: ReportDeps): (received: ReceivedReport
     );
     await inParallel(report.applications, 16, async (one) => {
       const application = applications.get(one.application);
-      // An agent speaks only for applications of its own cluster (INV-34).
-      if (application === undefined || application.cluster !== cluster) return;
+      // An agent speaks only for applications of its own cluster (INV-34), or says that it let go of one that has moved.
+      if (application === undefined) return;
+      if (application.cluster !== cluster) return acceptDeparture(deps, received, application, one);
       await acceptApplicationReport(deps, received, application, one);
     });
     await noteHeartbeat(deps, received);

@@ -54,7 +54,7 @@ async function trimHistories(store: StateStore, organisation: string, now: numbe
     const partition = applicationKey(organisation, id);
     const rows: Row<HistoryRow>[] = [];
     for await (const row of eachRow<HistoryRow>(store, partition, 'HISTORY#')) rows.push(row);
-    for (const [index, row] of rows.reverse().entries()) {
+    for (const [index, row] of rows.toReversed().entries()) {
       const { publishedAt, cluster, content, declared } = row.value;
       if (index >= generationsKept && Date.parse(publishedAt) < now - historyMs) {
         await store.remove(partition, row.sort);

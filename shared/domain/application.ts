@@ -27,6 +27,8 @@ export interface Application {
   invalid?: string;
   /** Set once it is being deleted; the row goes when the agent has carried the order out (G-10). */
   deleting?: { cascade: 'foreground' | 'background' | 'orphan'; by: string; at: string };
+  /** Clusters where it was before, and whose agents have not confirmed yet that they let go of it. */
+  formerClusters?: string[];
   /** Suspended by hand (`hawser suspend`), whatever the declaration says. */
   suspendedByHand?: boolean;
 }

@@ -239,9 +239,12 @@ function carryOver(compiled: Application, before: Application | undefined, now: 
   // What cannot be compiled any more keeps running as it last could (its head stays).
   const kept =
     compiled.invalid !== undefined && before !== undefined ? { ...before, invalid: compiled.invalid } : compiled;
+  const former = new Set([...(before?.formerClusters ?? []), ...(before === undefined ? [] : [before.cluster])]);
+  former.delete(kept.cluster);
   return {
     ...kept,
     declared,
+    ...(former.size === 0 ? {} : { formerClusters: [...former].sort() }),
     ...(before?.suspendedByHand ? { suspendedByHand: true, policy: { ...kept.policy, suspended: true } } : {}),
   };
 }

@@ -12,7 +12,7 @@ import { eachRow, updateRow } from './update.ts';
 export type Cascade = 'foreground' | 'background' | 'orphan';
 
 /** A deletion order that no agent has taken up ends after this time. */
-const orderLifetimeMs = 7 * 24 * 3600 * 1000;
+export const orderLifetimeMs = 7 * 24 * 3600 * 1000;
 
 /**
  * Marks an application as being deleted and asks the publisher for a signed deletion order (G-10).

@@ -228,8 +228,15 @@ export async function createWorld(seed: number, applications: readonly string[],
     const message: unknown = JSON.parse(body);
     if (queue === 'apply') {
       const objects = [message as JsonObject];
-      const request = { organisation, objects, homeCluster: cluster, defaultCluster: cluster, by: 'ada' };
-      await declareObjects(own, { ...request, trace: `apply-${unique++}` });
+      const trace = `apply-${unique++}`;
+      await declareObjects(own, {
+        organisation,
+        objects,
+        homeCluster: cluster,
+        defaultCluster: cluster,
+        by: 'ada',
+        trace,
+      });
       return;
     }
     const stages = stagesOf(own);

@@ -1,7 +1,11 @@
 import type { Application } from '#shared/domain/application.ts';
 import { isJsonObject, type JsonObject } from '#shared/domain/json.ts';
 import type { ApplicationStatus, Condition } from '#shared/domain/status.ts';
+import { Hint } from '#shared/messages/hint.ts';
 import type { ApplicationSummary, HistoryView } from '#shared/messages/api.ts';
+
+/** What starts a plan without a person. */
+const reasons: ReadonlySet<string> = new Set(Hint.shape.reason.options);
 
 /**
  * `status` of an Application as Argo CD writes it (argo-cd.md §2.13), so that people's jq lines keep working.
@@ -35,17 +39,14 @@ export function argoStatus(
     },
     history: history
       .filter((entry) => entry.deployedAt !== undefined)
-      .reverse()
+      .toReversed()
       .map((entry) => ({
         id: entry.id,
         revision: entry.revision,
         deployedAt: entry.deployedAt,
         deployStartedAt: entry.publishedAt,
         source,
-        initiatedBy:
-          entry.initiatedBy === 'push' || entry.initiatedBy === 'poll'
-            ? { automated: true }
-            : { username: entry.initiatedBy },
+        initiatedBy: reasons.has(entry.initiatedBy) ? { automated: true } : { username: entry.initiatedBy },
       })),
     conditions: conditions.map(({ type, message, lastTransitionTime }) => ({ type, message, lastTransitionTime })),
     ...(status.report === undefined ? {} : { reconciledAt: status.report.at }),

@@ -552,6 +552,88 @@ describe('deleting', () => {
   });
 });
 
+describe('moving to another cluster', () => {
+  const far = 'far';
+  beforeEach(async () => {
+    const value = { id: far, labels: {}, registeredAt: 'x', tokenDigest: '', servers: [] };
+    await parts.store.putMany([
+      { partition: organisationKey(organisation), sort: `CLUSTER#${far}`, revision: 1, value },
+    ]);
+    await push({ 'web/a.yaml': configMap('a', '1') });
+    await declare(argo('web'));
+    await declare(argo('web', { destination: { name: far, namespace: 'shop' } }));
+  });
+
+  it('publishes there, and has the former agent let go without deleting anything, as in Argo CD', async () => {
+    const there = await readHead(parts.store, organisation, far, 'web');
+    const here = await head('web');
+
+    expect(there && rootOf(there.value)).toMatchObject({ cluster: far, objectCount: 1 });
+    expect(here && rootOf(here.value)).toMatchObject({
+      cluster,
+      deletion: { cascade: 'orphan', by: 'moved to cluster far' },
+    });
+    expect(await getApplication(parts.store, organisation, 'web')).toMatchObject({
+      cluster: far,
+      formerClusters: [cluster],
+    });
+  });
+
+  it('is over when the former agent has said so, and only then', async () => {
+    const gone = (generation: number) => ({
+      organisation,
+      cluster,
+      receivedAt: 'now',
+      report: {
+        format: 1 as const,
+        epoch: 'e',
+        sequence: 1,
+        agentVersion: '1',
+        version: 1,
+        applications: [
+          {
+            application: 'web',
+            generation,
+            sync: { status: 'Unknown' as const },
+            health: { status: 'Unknown' as const },
+            drift: [],
+            conditions: [],
+            events: [],
+            deleted: true,
+          },
+        ],
+        heartbeat: { digest: '', applications: 0, objects: 0, memoryBytes: 0 },
+      },
+    });
+    const generation = (await head('web'))?.value.generation ?? 0;
+    await parts.report(gone(generation - 1));
+    expect(await head('web')).toBeDefined();
+    await parts.report(gone(generation));
+    expect(await head('web')).toBeUndefined();
+    expect(await getApplication(parts.store, organisation, 'web')).not.toHaveProperty('formerClusters');
+    expect(await readHead(parts.store, organisation, far, 'web')).toBeDefined();
+  });
+
+  it('and back again publishes in the first once more', async () => {
+    await declare(argo('web'));
+
+    const here = await head('web');
+    const there = await readHead(parts.store, organisation, far, 'web');
+    expect(here && rootOf(here.value).deletion).toBeUndefined();
+    expect(there && rootOf(there.value).deletion).toMatchObject({ cascade: 'orphan' });
+  });
+
+  it('does not hinder bringing back a generation that was published in the first (INV-10)', async () => {
+    const { rows } = await parts.store.query(applicationKey(organisation, 'web'), { prefix: 'HISTORY#' });
+    await push({ 'web/a.yaml': configMap('a', '2') });
+    await request('web', { of: Number(rows[0]?.sort.slice('HISTORY#'.length)) });
+
+    const there = await readHead(parts.store, organisation, far, 'web');
+    const text = await parts.snapshots.read(organisation, far, (there && rootOf(there.value).chunks[0]) ?? '');
+    expect(Buffer.from(text ?? []).toString()).toContain('"value":"1"');
+  });
+});
+
 describe('what cannot be found any more', () => {
   it('a render’s input or output is asked for again', async () => {
     await push({ 'web/a.yaml': configMap('a', '1') });
