@@ -97,22 +97,32 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
 type Parts = Awaited<ReturnType<typeof assemble>>;
 
-async function assemble(options: ServiceOptions, closers: (() => Promise<void> | void)[]) {
-  const { dataDir, log } = options;
+/** The embedded adapters: everything that is kept, in one file, and the keys beside it. */
+function openAdapters({ dataDir, log }: ServiceOptions, closers: (() => Promise<void> | void)[]) {
   const clock = createSystemClock();
-  const metrics = createMetrics({ process: true });
   const database = openDatabase({ path: join(dataDir, 'hawser.db'), clock });
   closers.push(() => database.close());
-  const store = createStateStore(database);
-  const chunkStore = createChunkStore(database);
-  const openQueues = createQueues(database, clock);
+  const opened = createQueues(database, clock);
   const keys = join(dataDir, 'keys');
   mkdirSync(keys, { recursive: true, mode: 0o700 });
-  const secrets = createFileSecretStore({ dir: keys });
-  const signer = createFileSigner({ dir: keys, clock });
-  const cipher = createFileCipher({ dir: keys });
-  const bell = createBell();
-  const queues = new Map<string, Queue>(flow.flow.map((queue) => [queue.name, openQueues.open(queue)]));
+  return {
+    clock,
+    log,
+    metrics: createMetrics({ process: true }),
+    store: createStateStore(database),
+    chunkStore: createChunkStore(database),
+    queues: new Map<string, Queue>(flow.flow.map((queue) => [queue.name, opened.open(queue)])),
+    secrets: createFileSecretStore({ dir: keys }),
+    signer: createFileSigner({ dir: keys, clock }),
+    cipher: createFileCipher({ dir: keys }),
+    bell: createBell(),
+  };
+}
+
+async function assemble(options: ServiceOptions, closers: (() => Promise<void> | void)[]) {
+  const { dataDir, log } = options;
+  const { chunkStore, queues, signer, cipher, metrics, ...adapters } = openAdapters(options, closers);
+  const { clock, store, bell } = adapters;
   const queue = (name: string): Queue => queues.get(name) as Queue;
   const git = createGitSource({
     cacheDir: join(dataDir, 'git'),
@@ -130,11 +140,7 @@ async function assemble(options: ServiceOptions, closers: (() => Promise<void> |
   const snapshots = createSnapshotChunks(chunkStore, cipher);
   const defaultCluster = async (organisation: string) => (await readSettings(store, organisation)).defaultCluster;
   const shared = {
-    store,
-    secrets,
-    bell,
-    clock,
-    log,
+    ...adapters,
     metrics,
     hints: queue('hints'),
     publishJobs: queue('publish-jobs'),
