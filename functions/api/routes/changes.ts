@@ -75,7 +75,9 @@ async function rollBack(
       hint: 'See `hawser history`.',
     });
   }
-  return repeat(deps, organisation, application, user, { of: generation });
+  // Somebody asked for it: where nothing is automated, it must be applied as well, not only published.
+  const sync: SyncRequest = { id: randomUUID(), by: user, at: isoNow(deps) };
+  return repeat(deps, organisation, application, user, { of: generation, sync });
 }
 
 async function confirm(deps: ApiDeps, { organisation, user }: User, id: string, listDigest: string): Promise<Accepted> {
