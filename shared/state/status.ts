@@ -194,8 +194,10 @@ function mainMessage(application: Application, status: StoredStatus): string | u
   if (status.hold) return status.hold.reason;
   const { operation } = status;
   if (operation === undefined) return undefined;
-  const retries = operation.phase === 'Running' && operation.retryCount > 0;
-  if (retries || operation.phase === 'Failed' || operation.phase === 'Error') return operation.message.slice(0, 400);
+  // `waiting: ` begins what the agent says of objects that cannot be applied yet: a kind that is missing, a namespace.
+  const isHeldUp =
+    operation.phase === 'Running' && (operation.retryCount > 0 || operation.message.startsWith('waiting: '));
+  if (isHeldUp || operation.phase === 'Failed' || operation.phase === 'Error') return operation.message.slice(0, 400);
   return undefined;
 }
 
