@@ -9,7 +9,11 @@ export function applicationsPath(search = ''): string {
 }
 
 /** One application's page; `resources` is the tab that opens when none is named. */
-export function applicationPath(id: string, tab: ApplicationTab = 'resources', search: Record<string, string> = {}): string {
+export function applicationPath(
+  id: string,
+  tab: ApplicationTab = 'resources',
+  search: Record<string, string> = {},
+): string {
   const base = `/applications/${encodeURIComponent(id)}`;
   const query = new URLSearchParams(search).toString();
   return `${tab === 'resources' ? base : `${base}/${tab}`}${query === '' ? '' : `?${query}`}`;

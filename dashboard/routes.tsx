@@ -9,9 +9,13 @@ import { applicationsPath } from './paths.ts';
 import { SkeletonRows } from './ui/skeleton.tsx';
 
 // Only the list is in the first load.
-const ApplicationPage = lazy(async () => ({ default: (await import('./pages/application/application-page.tsx')).ApplicationPage }));
+const ApplicationPage = lazy(async () => ({
+  default: (await import('./pages/application/application-page.tsx')).ApplicationPage,
+}));
 const ClustersPage = lazy(async () => ({ default: (await import('./pages/clusters-page.tsx')).ClustersPage }));
-const RepositoriesPage = lazy(async () => ({ default: (await import('./pages/repositories-page.tsx')).RepositoriesPage }));
+const RepositoriesPage = lazy(async () => ({
+  default: (await import('./pages/repositories-page.tsx')).RepositoriesPage,
+}));
 
 /** The table of contents: what each address shows. `token` came in the address and logs in first. */
 export function Routes({ token }: { token: string | undefined }) {

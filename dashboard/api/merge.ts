@@ -1,4 +1,10 @@
-import type { ApplicationDetail, ApplicationList, ApplicationSummary, ClusterView, StreamEvent } from '#shared/messages/api.ts';
+import type {
+  ApplicationDetail,
+  ApplicationList,
+  ApplicationSummary,
+  ClusterView,
+  StreamEvent,
+} from '#shared/messages/api.ts';
 
 /** What a batch of stream events comes to: the newest word on each application and cluster. */
 export interface StreamBatch {
@@ -69,7 +75,15 @@ export function mergePages(
 export function mergeDetail(detail: ApplicationDetail, summary: ApplicationSummary): ApplicationDetail {
   const kept: Partial<ApplicationDetail> = { ...detail };
   // Optional fields that the new summary no longer has are gone, not unchanged.
-  for (const field of ['healthMessage', 'revision', 'generation', 'commit', 'message', 'operation', 'parent'] as const) {
+  for (const field of [
+    'healthMessage',
+    'revision',
+    'generation',
+    'commit',
+    'message',
+    'operation',
+    'parent',
+  ] as const) {
     delete kept[field];
   }
   return { ...kept, ...summary } as ApplicationDetail;

@@ -17,13 +17,15 @@ export function diffLines(left: readonly string[], right: readonly string[]): Di
   let start = 0;
   while (start < left.length && start < right.length && left[start] === right[start]) start += 1;
   let tail = 0;
-  while (tail < left.length - start && tail < right.length - start && left.at(-1 - tail) === right.at(-1 - tail)) tail += 1;
+  while (tail < left.length - start && tail < right.length - start && left.at(-1 - tail) === right.at(-1 - tail))
+    tail += 1;
   const middle = diffMiddle(left.slice(start, left.length - tail), right.slice(start, right.length - tail));
   const lines: DiffLine[] = [];
   let leftAt = 0;
   let rightAt = 0;
   const same = (count: number) => {
-    for (let i = 0; i < count; i += 1) lines.push({ kind: 'same', text: left[leftAt] ?? '', left: ++leftAt, right: ++rightAt });
+    for (let i = 0; i < count; i += 1)
+      lines.push({ kind: 'same', text: left[leftAt] ?? '', left: ++leftAt, right: ++rightAt });
   };
   same(start);
   for (const edit of middle) {
@@ -44,7 +46,9 @@ function diffMiddle(left: readonly string[], right: readonly string[]): DiffLine
     // Only the diagonals that this distance can reach are kept for the way back.
     trail.push(reach.slice(offset - distance - 1, offset + distance + 2));
     for (let diagonal = -distance; diagonal <= distance; diagonal += 2) {
-      const down = diagonal === -distance || (diagonal !== distance && at(reach, offset + diagonal - 1) < at(reach, offset + diagonal + 1));
+      const down =
+        diagonal === -distance ||
+        (diagonal !== distance && at(reach, offset + diagonal - 1) < at(reach, offset + diagonal + 1));
       let x = down ? at(reach, offset + diagonal + 1) : at(reach, offset + diagonal - 1) + 1;
       let y = x - diagonal;
       while (x < left.length && y < right.length && left[x] === right[y]) {
@@ -66,7 +70,9 @@ function wayBack(trail: readonly Int32Array[], leftLength: number, rightLength: 
     const reach = trail[distance] ?? new Int32Array();
     const centre = distance + 1;
     const diagonal = x - y;
-    const down = diagonal === -distance || (diagonal !== distance && at(reach, centre + diagonal - 1) < at(reach, centre + diagonal + 1));
+    const down =
+      diagonal === -distance ||
+      (diagonal !== distance && at(reach, centre + diagonal - 1) < at(reach, centre + diagonal + 1));
     const before = down ? diagonal + 1 : diagonal - 1;
     const beforeX = at(reach, centre + before);
     const beforeY = beforeX - before;

@@ -1,9 +1,7 @@
 import type { DiffLine } from './diff-lines.ts';
 
 /** What the view shows: a line or a pair of lines, or a fold that stands for equal ones. */
-export type DiffRow =
-  | { type: 'line'; left?: DiffLine; right?: DiffLine }
-  | { type: 'fold'; id: number; lines: number };
+export type DiffRow = { type: 'line'; left?: DiffLine; right?: DiffLine } | { type: 'fold'; id: number; lines: number };
 
 const context = 3;
 
@@ -45,7 +43,10 @@ export function splitRows(lines: readonly DiffLine[], unfolded: ReadonlySet<numb
 }
 
 /** Lines with equal stretches cut out but for `context` lines beside a change; a stretch of one line more is not worth a fold. */
-function foldEqual(lines: readonly DiffLine[], unfolded: ReadonlySet<number>): (DiffLine | { id: number; lines: number })[] {
+function foldEqual(
+  lines: readonly DiffLine[],
+  unfolded: ReadonlySet<number>,
+): (DiffLine | { id: number; lines: number })[] {
   const parts: (DiffLine | { id: number; lines: number })[] = [];
   let index = 0;
   while (index < lines.length) {
@@ -62,14 +63,18 @@ function foldEqual(lines: readonly DiffLine[], unfolded: ReadonlySet<number>): (
     const after = end === lines.length ? 0 : context;
     const hidden = end - index - before - after;
     if (hidden <= 1 || unfolded.has(index)) parts.push(...lines.slice(index, end));
-    else parts.push(...lines.slice(index, index + before), { id: index, lines: hidden }, ...lines.slice(end - after, end));
+    else
+      parts.push(...lines.slice(index, index + before), { id: index, lines: hidden }, ...lines.slice(end - after, end));
     index = end;
   }
   return parts;
 }
 
 /** Where two versions of a line differ: from `start` to the given ends; undefined where they share too little to mark. */
-export function changedPart(left: string, right: string): { start: number; leftEnd: number; rightEnd: number } | undefined {
+export function changedPart(
+  left: string,
+  right: string,
+): { start: number; leftEnd: number; rightEnd: number } | undefined {
   let start = 0;
   const shorter = Math.min(left.length, right.length);
   while (start < shorter && left[start] === right[start]) start += 1;

@@ -9,7 +9,17 @@ import { changedPart, splitRows, unifiedRows } from './diff-rows.ts';
 const rowPx = 19;
 
 /** Two texts by line, `live` to `desired`: what is taken away is red and has a minus, what comes is green and has a plus. */
-export function DiffView({ live, desired, split, label }: { live: string; desired: string; split: boolean; label: string }) {
+export function DiffView({
+  live,
+  desired,
+  split,
+  label,
+}: {
+  live: string;
+  desired: string;
+  split: boolean;
+  label: string;
+}) {
   const [unfolded, setUnfolded] = useState<ReadonlySet<number>>(new Set());
   const lines = useMemo(() => diffLines(toLines(live), toLines(desired)), [live, desired]);
   const rows = useMemo(() => (split ? splitRows : unifiedRows)(lines, unfolded), [lines, split, unfolded]);
@@ -19,7 +29,14 @@ export function DiffView({ live, desired, split, label }: { live: string; desire
   return (
     // A scrolling region must be reachable by keyboard.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div ref={scroller} className={split ? 'code diff split' : 'code diff'} role="region" aria-label={label} tabIndex={0} data-keeps-arrows>
+    <div
+      ref={scroller}
+      className={split ? 'code diff split' : 'code diff'}
+      role="region"
+      aria-label={label}
+      tabIndex={0}
+      data-keeps-arrows
+    >
       <div style={{ height: view.beforePx }} />
       {rows.slice(view.start, view.end).map((row, offset) => (
         <Row
@@ -35,7 +52,16 @@ export function DiffView({ live, desired, split, label }: { live: string; desire
   );
 }
 
-function Row({ row, split, onUnfold }: { row: DiffRow; next: DiffRow | undefined; split: boolean; onUnfold: (id: number) => void }) {
+function Row({
+  row,
+  split,
+  onUnfold,
+}: {
+  row: DiffRow;
+  next: DiffRow | undefined;
+  split: boolean;
+  onUnfold: (id: number) => void;
+}) {
   if (row.type === 'fold') {
     return (
       <button type="button" className="diff-fold" onClick={() => onUnfold(row.id)}>
@@ -47,7 +73,8 @@ function Row({ row, split, onUnfold }: { row: DiffRow; next: DiffRow | undefined
     const line = row.left ?? row.right;
     return line === undefined ? null : <Unified line={line} />;
   }
-  const both = row.left !== undefined && row.right !== undefined && row.left.kind === 'removed' && row.right.kind === 'added';
+  const both =
+    row.left !== undefined && row.right !== undefined && row.left.kind === 'removed' && row.right.kind === 'added';
   const part = both ? changedPart(row.left?.text ?? '', row.right?.text ?? '') : undefined;
   return (
     <div className="diff-line">
@@ -70,7 +97,17 @@ function Unified({ line }: { line: DiffLine }) {
   );
 }
 
-function Half({ line, number, start, end }: { line: DiffLine | undefined; number: number | undefined; start: number | undefined; end: number | undefined }) {
+function Half({
+  line,
+  number,
+  start,
+  end,
+}: {
+  line: DiffLine | undefined;
+  number: number | undefined;
+  start: number | undefined;
+  end: number | undefined;
+}) {
   if (line === undefined) return <div className="half blank" />;
   return (
     <div className={`half ${line.kind}`}>

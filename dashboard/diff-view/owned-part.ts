@@ -1,5 +1,16 @@
 /** Fields by which Kubernetes tells the items of a list apart, the likeliest first. */
-const itemKeys = ['name', 'key', 'containerPort', 'port', 'mountPath', 'devicePath', 'ip', 'uid', 'type', 'topologyKey'];
+const itemKeys = [
+  'name',
+  'key',
+  'containerPort',
+  'port',
+  'mountPath',
+  'devicePath',
+  'ip',
+  'uid',
+  'type',
+  'topologyKey',
+];
 
 /**
  * The part of `live` that `desired` speaks about: what the cluster set by itself (defaults, status, managed fields) is left out,
@@ -18,7 +29,8 @@ export function ownedPart(live: unknown, desired: unknown): unknown {
 function ownedItems(live: unknown[], desired: unknown[]): unknown[] {
   if (!live.every(isObject) || !desired.every(isObject)) return live;
   const key = itemKeys.find((name) => isKey(live, name) && isKey(desired, name));
-  if (key === undefined) return live.map((item, index) => (index < desired.length ? ownedPart(item, desired[index]) : item));
+  if (key === undefined)
+    return live.map((item, index) => (index < desired.length ? ownedPart(item, desired[index]) : item));
   const byKey = new Map(live.map((item) => [item[key], item]));
   return desired.flatMap((wanted) => {
     const item = byKey.get(wanted[key]);
@@ -27,7 +39,9 @@ function ownedItems(live: unknown[], desired: unknown[]): unknown[] {
 }
 
 function isKey(items: Record<string, unknown>[], name: string): boolean {
-  return items.every((item) => Object.hasOwn(item, name)) && new Set(items.map((item) => item[name])).size === items.length;
+  return (
+    items.every((item) => Object.hasOwn(item, name)) && new Set(items.map((item) => item[name])).size === items.length
+  );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -38,31 +38,51 @@ function ClustersTable({ clusters }: { clusters: ClusterView[] }) {
             <th scope="col">Name</th>
             <th scope="col">Agent</th>
             <th scope="col">Last heard</th>
-            <th scope="col" className="right">Applications</th>
-            <th scope="col" className="right wide-only">Objects</th>
-            <th scope="col" className="right wide-only">Agent memory</th>
-            <th scope="col" className="wide-only">Kubernetes</th>
-            <th scope="col" className="wide-only">Agent version</th>
-            <th scope="col" className="wide-only">Labels</th>
+            <th scope="col" className="right">
+              Applications
+            </th>
+            <th scope="col" className="right wide-only">
+              Objects
+            </th>
+            <th scope="col" className="right wide-only">
+              Agent memory
+            </th>
+            <th scope="col" className="wide-only">
+              Kubernetes
+            </th>
+            <th scope="col" className="wide-only">
+              Agent version
+            </th>
+            <th scope="col" className="wide-only">
+              Labels
+            </th>
           </tr>
         </thead>
         <tbody>
           {clusters.map((cluster) => (
             <tr key={cluster.id}>
               <th scope="row">
-                <Link href={applicationsPath(new URLSearchParams({ cluster: cluster.id }).toString())}>{cluster.id}</Link>
+                <Link href={applicationsPath(new URLSearchParams({ cluster: cluster.id }).toString())}>
+                  {cluster.id}
+                </Link>
                 {cluster.isDefault ? <span className="flag quiet">default</span> : null}
               </th>
               <td>
                 <Agent cluster={cluster} />
               </td>
-              <td>{cluster.seenAt === undefined ? <span className="muted">never</span> : <Time at={cluster.seenAt} />}</td>
+              <td>
+                {cluster.seenAt === undefined ? <span className="muted">never</span> : <Time at={cluster.seenAt} />}
+              </td>
               <td className="right num">{count(cluster.applications)}</td>
               <td className="right num wide-only">{count(cluster.objects)}</td>
-              <td className="right num wide-only">{cluster.memoryBytes === undefined ? '–' : bytes(cluster.memoryBytes)}</td>
+              <td className="right num wide-only">
+                {cluster.memoryBytes === undefined ? '–' : bytes(cluster.memoryBytes)}
+              </td>
               <td className="num wide-only">{cluster.kubernetesVersion ?? '–'}</td>
               <td className="num wide-only">{cluster.agentVersion ?? '–'}</td>
-              <td className="wide-only muted cut" title={labelText(cluster)}>{labelText(cluster)}</td>
+              <td className="wide-only muted cut" title={labelText(cluster)}>
+                {labelText(cluster)}
+              </td>
             </tr>
           ))}
         </tbody>
@@ -76,7 +96,11 @@ function Agent({ cluster }: { cluster: ClusterView }) {
   const state = cluster.connected ? 'Connected' : cluster.seenAt === undefined ? 'Never seen' : 'Not heard';
   return (
     <span className="status" data-status={state}>
-      <svg className={`icon ${cluster.connected ? 'health-healthy' : 'health-missing'}`} viewBox="0 0 14 14" aria-hidden="true">
+      <svg
+        className={`icon ${cluster.connected ? 'health-healthy' : 'health-missing'}`}
+        viewBox="0 0 14 14"
+        aria-hidden="true"
+      >
         <circle cx="7" cy="7" r={cluster.connected ? 4 : 4.4} className={cluster.connected ? 'fill' : 'line dashed'} />
       </svg>
       <span className="word">{state}</span>

@@ -55,12 +55,17 @@ export function LoginPage({ firstError }: { firstError: unknown }) {
             )}
           </div>
         )}
-        <Button type="submit" kind="primary" busy={login.isPending} reason={token.trim() === '' ? 'Paste a token first' : undefined}>
+        <Button
+          type="submit"
+          kind="primary"
+          busy={login.isPending}
+          reason={token.trim() === '' ? 'Paste a token first' : undefined}
+        >
           Log in
         </Button>
         <p className="hint">
-          <code>npm start</code> prints an address that holds the token. Where the command line is logged in already, its
-          token is in the login file:
+          <code>npm start</code> prints an address that holds the token. Where the command line is logged in already,
+          its token is in the login file:
         </p>
         <Command text="hawser login --help" />
       </form>

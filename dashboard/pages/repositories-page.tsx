@@ -39,9 +39,15 @@ function RepositoriesTable({ repositories }: { repositories: RepositoryView[] })
             <th scope="col">State</th>
             <th scope="col">Last revision</th>
             <th scope="col">Last read</th>
-            <th scope="col" className="right">Applications</th>
-            <th scope="col" className="wide-only">Credentials</th>
-            <th scope="col" className="wide-only">Webhook path</th>
+            <th scope="col" className="right">
+              Applications
+            </th>
+            <th scope="col" className="wide-only">
+              Credentials
+            </th>
+            <th scope="col" className="wide-only">
+              Webhook path
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -53,13 +59,26 @@ function RepositoriesTable({ repositories }: { repositories: RepositoryView[] })
               <td className="cut" title={repository.error}>
                 <State error={repository.error} />
               </td>
-              <td className="mono">{repository.lastRevision === undefined ? '–' : shortRevision(repository.lastRevision)}</td>
-              <td>{repository.lastSeenAt === undefined ? <span className="muted">never</span> : <Time at={repository.lastSeenAt} />}</td>
+              <td className="mono">
+                {repository.lastRevision === undefined ? '–' : shortRevision(repository.lastRevision)}
+              </td>
+              <td>
+                {repository.lastSeenAt === undefined ? (
+                  <span className="muted">never</span>
+                ) : (
+                  <Time at={repository.lastSeenAt} />
+                )}
+              </td>
               <td className="right num">{count(repository.applications)}</td>
-              <td className="wide-only">{repository.hasCredentials ? 'stored' : <span className="muted">none</span>}</td>
+              <td className="wide-only">
+                {repository.hasCredentials ? 'stored' : <span className="muted">none</span>}
+              </td>
               <td className="wide-only cut mono">
                 {repository.webhookPath}
-                <CopyButton text={`${window.location.origin}${repository.webhookPath}`} label="Copy the webhook address" />
+                <CopyButton
+                  text={`${window.location.origin}${repository.webhookPath}`}
+                  label="Copy the webhook address"
+                />
               </td>
             </tr>
           ))}

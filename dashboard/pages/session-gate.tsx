@@ -33,7 +33,10 @@ function KnownSession({ loginError, children }: { loginError: unknown; children:
 function useTokenLogin(token: string | undefined): { pending: boolean; error: unknown } {
   const api = useApi();
   const client = useQueryClient();
-  const [state, setState] = useState<{ pending: boolean; error: unknown }>({ pending: token !== undefined, error: undefined });
+  const [state, setState] = useState<{ pending: boolean; error: unknown }>({
+    pending: token !== undefined,
+    error: undefined,
+  });
   useEffect(() => {
     if (token === undefined) return undefined;
     let gone = false;

@@ -99,7 +99,16 @@ function UserMenu({ onHelp }: { onHelp: () => void }) {
   const toasts = useToasts();
   const [theme, setTheme] = useState<Theme>(readTheme);
   return (
-    <Popover label="Account and settings" className="button quiet" button={<><Icon name="user" /><span className="user-name">{session.user}</span></>}>
+    <Popover
+      label="Account and settings"
+      className="button quiet"
+      button={
+        <>
+          <Icon name="user" />
+          <span className="user-name">{session.user}</span>
+        </>
+      }
+    >
       {(close) => (
         <div className="menu">
           <dl className="menu-facts">
@@ -128,14 +137,26 @@ function UserMenu({ onHelp }: { onHelp: () => void }) {
               }}
             />
           </div>
-          <Button kind="quiet" onClick={() => { close(); onHelp(); }}>
+          <Button
+            kind="quiet"
+            onClick={() => {
+              close();
+              onHelp();
+            }}
+          >
             Keyboard shortcuts <kbd>?</kbd>
           </Button>
           <Button
             kind="quiet"
             onClick={() => {
               close();
-              api.logout().then(() => { client.clear(); return client.resetQueries({ queryKey: keys.session }); }).catch(toasts.fail);
+              api
+                .logout()
+                .then(() => {
+                  client.clear();
+                  return client.resetQueries({ queryKey: keys.session });
+                })
+                .catch(toasts.fail);
             }}
           >
             Log out

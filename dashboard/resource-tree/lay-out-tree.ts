@@ -14,7 +14,10 @@ export interface TreeRow {
 }
 
 /** The visible lines, top to bottom, of a forest of which `isExpanded` says what is open. */
-export function layOutTree(nodes: readonly TreeNode[], isExpanded: (node: TreeNode, depth: number) => boolean): TreeRow[] {
+export function layOutTree(
+  nodes: readonly TreeNode[],
+  isExpanded: (node: TreeNode, depth: number) => boolean,
+): TreeRow[] {
   const rows: TreeRow[] = [];
   function add(level: readonly TreeNode[], depth: number, rails: readonly boolean[]): void {
     for (const [index, node] of level.entries()) {

@@ -60,10 +60,18 @@ export function ResourceTree({ nodes, namespace, selected, onSelect, open }: Res
         <thead>
           <tr aria-rowindex={1}>
             <th scope="col">Object</th>
-            <th scope="col" className="col-status">Health</th>
-            <th scope="col" className="col-status">Sync status</th>
-            <th scope="col" className="wide-only">Info</th>
-            <th scope="col" className="right wide-only col-age">Age</th>
+            <th scope="col" className="col-status">
+              Health
+            </th>
+            <th scope="col" className="col-status">
+              Sync status
+            </th>
+            <th scope="col" className="wide-only">
+              Info
+            </th>
+            <th scope="col" className="right wide-only col-age">
+              Age
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -114,7 +122,7 @@ function Row({ row, index, namespace, selected, active, refForRow, onActive, onF
   return (
     <tr
       ref={refForRow}
-      tabIndex={active || (index === 0) ? 0 : -1}
+      tabIndex={active || index === 0 ? 0 : -1}
       aria-rowindex={index + 2}
       aria-level={row.depth + 1}
       aria-posinset={row.position}
@@ -150,7 +158,11 @@ function Row({ row, index, namespace, selected, active, refForRow, onActive, onF
           )}
           <span className="object-kind">{node.kind}</span>
           <span className="object-name cut" title={objectTitle(node)}>
-            {node.namespace === '' || node.namespace === namespace ? '' : <span className="muted">{node.namespace}/</span>}
+            {node.namespace === '' || node.namespace === namespace ? (
+              ''
+            ) : (
+              <span className="muted">{node.namespace}/</span>
+            )}
             {node.name}
           </span>
           <Marks node={node} />
@@ -162,10 +174,16 @@ function Row({ row, index, namespace, selected, active, refForRow, onActive, onF
           ) : null}
         </div>
       </td>
-      <td role="gridcell">{node.health === undefined ? null : <Health status={node.health} message={node.healthMessage} />}</td>
+      <td role="gridcell">
+        {node.health === undefined ? null : <Health status={node.health} message={node.healthMessage} />}
+      </td>
       <td role="gridcell">{node.status === undefined ? null : <Sync status={node.status} />}</td>
-      <td role="gridcell" className="wide-only muted cut" title={node.healthMessage ?? node.info}>{node.info ?? node.healthMessage ?? ''}</td>
-      <td role="gridcell" className="wide-only right muted">{node.createdAt === undefined ? null : <Time at={node.createdAt} short />}</td>
+      <td role="gridcell" className="wide-only muted cut" title={node.healthMessage ?? node.info}>
+        {node.info ?? node.healthMessage ?? ''}
+      </td>
+      <td role="gridcell" className="wide-only right muted">
+        {node.createdAt === undefined ? null : <Time at={node.createdAt} short />}
+      </td>
     </tr>
   );
 }
@@ -175,7 +193,9 @@ function Marks({ node }: { node: TreeNode }): ReactNode {
     <>
       {node.requiresPruning === true ? <span className="flag warn">to be pruned</span> : null}
       {node.hook === undefined ? null : <span className="flag quiet">{node.hook}</span>}
-      {node.syncWave === undefined || node.syncWave === 0 ? null : <span className="flag quiet num">wave {node.syncWave}</span>}
+      {node.syncWave === undefined || node.syncWave === 0 ? null : (
+        <span className="flag quiet num">wave {node.syncWave}</span>
+      )}
     </>
   );
 }

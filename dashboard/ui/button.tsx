@@ -16,7 +16,18 @@ export interface ButtonProps {
 }
 
 /** A button that is never disabled without a reason. */
-export function Button({ children, onClick, kind = 'plain', type = 'button', reason, busy = false, title, label, ref, shortcut }: ButtonProps) {
+export function Button({
+  children,
+  onClick,
+  kind = 'plain',
+  type = 'button',
+  reason,
+  busy = false,
+  title,
+  label,
+  ref,
+  shortcut,
+}: ButtonProps) {
   const off = reason !== undefined || busy;
   return (
     <button

@@ -53,7 +53,9 @@ export function SyncIcon({ status }: { status: SyncStatus }) {
 
 const syncShapes: Record<SyncStatus, React.ReactNode> = {
   Synced: <path d="m2.6 7.4 2.9 2.9 5.9-6.4" className="line" />,
-  OutOfSync: <path d="M3.9 1.8v9m0 0L1.6 8.5m2.3 2.3 2.3-2.3M10.1 12.2v-9m0 0L7.8 5.5m2.3-2.3 2.3 2.3" className="line" />,
+  OutOfSync: (
+    <path d="M3.9 1.8v9m0 0L1.6 8.5m2.3 2.3 2.3-2.3M10.1 12.2v-9m0 0L7.8 5.5m2.3-2.3 2.3 2.3" className="line" />
+  ),
   Unknown: <path d="M4.9 5.2c0-2.9 4.5-2.8 4.5-.2 0 1.7-2.3 1.8-2.3 3.6m0 2.4v.1" className="line" />,
 };
 

@@ -18,7 +18,15 @@ export function Popover({
   const panel = useRef<HTMLDivElement>(null);
   return (
     <>
-      <button ref={opener} type="button" className={className} popoverTarget={id} aria-label={label} title={label} aria-haspopup="dialog">
+      <button
+        ref={opener}
+        type="button"
+        className={className}
+        popoverTarget={id}
+        aria-label={label}
+        title={label}
+        aria-haspopup="dialog"
+      >
         {button}
       </button>
       <div

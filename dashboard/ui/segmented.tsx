@@ -13,7 +13,13 @@ export function Segmented<T extends string>({
   return (
     <div className="segmented" role="radiogroup" aria-label={label}>
       {options.map(([option, text]) => (
-        <button key={option} type="button" role="radio" aria-checked={option === value} onClick={() => onChange(option)}>
+        <button
+          key={option}
+          type="button"
+          role="radio"
+          aria-checked={option === value}
+          onClick={() => onChange(option)}
+        >
           {text}
         </button>
       ))}

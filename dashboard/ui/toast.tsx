@@ -50,7 +50,11 @@ export function ToastProvider({ children }: { children: ReactNode }) {
       {children}
       <div className="toasts" role="status" aria-live="polite">
         {items.map((item) => (
-          <div key={item.id} className={item.problem === undefined ? 'toast' : 'toast bad'} role={item.problem === undefined ? undefined : 'alert'}>
+          <div
+            key={item.id}
+            className={item.problem === undefined ? 'toast' : 'toast bad'}
+            role={item.problem === undefined ? undefined : 'alert'}
+          >
             <div className="toast-text">
               {item.problem === undefined ? item.text : <ProblemText problem={item.problem} />}
             </div>

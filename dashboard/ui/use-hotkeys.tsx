@@ -14,7 +14,8 @@ export function HotkeysProvider({ children }: { children: ReactNode }) {
       const used = hotkeys.press({
         key: event.key,
         modified: event.ctrlKey || event.metaKey || event.altKey,
-        inField: target?.matches('input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]') ?? false,
+        inField:
+          target?.matches('input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]') ?? false,
         inDialog: document.querySelector('dialog[open]') !== null || keepsKeys(target, event.key),
         at: event.timeStamp,
       });

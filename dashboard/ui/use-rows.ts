@@ -28,7 +28,12 @@ export function useRows(rows: number, reveal: (index: number) => void) {
     wanted.current = false;
   });
 
-  const refFor = (index: number) => (index === active ? (node: HTMLElement | null) => { element.current = node; } : undefined);
+  const refFor = (index: number) =>
+    index === active
+      ? (node: HTMLElement | null) => {
+          element.current = node;
+        }
+      : undefined;
   const bindings: Bindings = {
     j: () => moveTo(active + 1),
     ArrowDown: () => moveTo(active + 1),

@@ -29,7 +29,12 @@ export interface Queue {
   /** Durable once resolved. */
   send(bodies: readonly string[], options?: SendOptions): Promise<void>;
   /** Up to `max` messages; waits up to `waitSeconds` for the first (woken by a send, not by polling, where that is possible). */
-  receive(options: { max: number; waitSeconds: number; visibilitySeconds: number; signal?: AbortSignal }): Promise<Delivery[]>;
+  receive(options: {
+    max: number;
+    waitSeconds: number;
+    visibilitySeconds: number;
+    signal?: AbortSignal;
+  }): Promise<Delivery[]>;
   done(deliveries: readonly Delivery[]): Promise<void>;
   /** Makes it visible again after the delay; after `maxReceives` receives it becomes a dead letter with the reason. */
   retry(delivery: Delivery, options: { delaySeconds: number; reason: string }): Promise<void>;

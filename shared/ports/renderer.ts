@@ -11,7 +11,12 @@ export interface RenderBundle {
 export type RenderTool =
   | { tool: 'directory'; /** The manifest files, in order. */ manifests: string[] }
   | { tool: 'kustomize'; options: KustomizeOptions }
-  | { tool: 'flux'; options: FluxOptions; /** False: the folder has no kustomization file and one is generated over `manifests`. */ hasKustomization: boolean; manifests: string[] }
+  | {
+      tool: 'flux';
+      options: FluxOptions;
+      /** False: the folder has no kustomization file and one is generated over `manifests`. */ hasKustomization: boolean;
+      manifests: string[];
+    }
   | {
       tool: 'helm';
       options: HelmOptions;

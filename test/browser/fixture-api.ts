@@ -6,7 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { healthStatuses } from '#shared/domain/status.ts';
-import type { ApplicationDetail, ApplicationList, ApplicationSummary, Problem, StreamEvent } from '#shared/messages/api.ts';
+import type {
+  ApplicationDetail,
+  ApplicationList,
+  ApplicationSummary,
+  Problem,
+  StreamEvent,
+} from '#shared/messages/api.ts';
 import { createFixtureData, eventsOf, historyOf, manifestOf, resourceDetailOf, treeOf } from './fixture-data.ts';
 
 /** What the dashboard asked for that changes something. */
@@ -40,16 +46,28 @@ export interface FixtureApi {
 }
 
 /** The policy under which the service serves the page; the page must work under it (NT-134). */
-export const contentSecurityPolicy = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'";
+export const contentSecurityPolicy =
+  "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'";
 
 /**
  * The HTTP contract of `functions/api` in memory, with realistic data and changes, and the built dashboard at `/`.
  * `session: false` starts logged out. A sync runs for `syncMs` and then succeeds.
  */
-export async function startFixtureApi(options: { dist: string; applications: number; session?: boolean; port?: number; syncMs?: number }): Promise<FixtureApi> {
+export async function startFixtureApi(options: {
+  dist: string;
+  applications: number;
+  session?: boolean;
+  port?: number;
+  syncMs?: number;
+}): Promise<FixtureApi> {
   const data = createFixtureData(options.applications);
   const token = 'fixture-token';
-  const state = { loggedIn: options.session ?? true, role: 'admin' as 'admin' | 'viewer', refuseStreams: false, ticket: 100_000 };
+  const state = {
+    loggedIn: options.session ?? true,
+    role: 'admin' as 'admin' | 'viewer',
+    refuseStreams: false,
+    ticket: 100_000,
+  };
   const streams = new Set<ServerResponse>();
   const failures: { matching: RegExp; problem: Problem }[] = [];
   const delays: { matching: RegExp; ms: number }[] = [];
@@ -85,10 +103,23 @@ export async function startFixtureApi(options: { dist: string; applications: num
     const detail = application(id);
     const generation = ++state.ticket;
     const startedAt = new Date().toISOString();
-    const operation = { ...operationOf(detail), phase: 'Running' as const, generation, startedAt, finishedAt: undefined, initiatedBy: { username: 'mara' }, message: 'applying' };
+    const operation = {
+      ...operationOf(detail),
+      phase: 'Running' as const,
+      generation,
+      startedAt,
+      finishedAt: undefined,
+      initiatedBy: { username: 'mara' },
+      message: 'applying',
+    };
     later(80, () => change(id, { operation: 'Running', operationState: operation }));
     later(options.syncMs ?? 400, () => {
-      const done = { ...operation, phase: 'Succeeded' as const, finishedAt: new Date().toISOString(), message: 'successfully synced' };
+      const done = {
+        ...operation,
+        phase: 'Succeeded' as const,
+        finishedAt: new Date().toISOString(),
+        message: 'successfully synced',
+      };
       change(id, { operation: 'Succeeded', operationState: done, ...then });
     });
     return generation;
@@ -96,8 +127,16 @@ export async function startFixtureApi(options: { dist: string; applications: num
 
   function act(id: string, verb: string, body: Record<string, unknown>): { status: number; body: unknown } {
     const detail = application(id);
-    const accepted = (generation?: number) => ({ status: 202, body: { application: id, ...(generation === undefined ? {} : { generation }) } });
-    const synced = { sync: 'Synced' as const, drifted: 0, drift: [], resources: detail.resources.map((resource) => ({ ...resource, status: 'Synced' as const })) };
+    const accepted = (generation?: number) => ({
+      status: 202,
+      body: { application: id, ...(generation === undefined ? {} : { generation }) },
+    });
+    const synced = {
+      sync: 'Synced' as const,
+      drifted: 0,
+      drift: [],
+      resources: detail.resources.map((resource) => ({ ...resource, status: 'Synced' as const })),
+    };
     switch (verb) {
       case 'sync':
         return accepted(startOperation(id, body['dryRun'] === true ? {} : synced));
@@ -107,7 +146,12 @@ export async function startFixtureApi(options: { dist: string; applications: num
         return accepted(startOperation(id, {}));
       case 'confirm':
         if (body['listDigest'] !== detail.hold?.listDigest) {
-          return problem(409, 'conflict', 'The list of held prunes has changed since it was shown.', 'Read the new list and confirm that one.');
+          return problem(
+            409,
+            'conflict',
+            'The list of held prunes has changed since it was shown.',
+            'Read the new list and confirm that one.',
+          );
         }
         return accepted(startOperation(id, { ...synced, held: false, hold: undefined, conditions: [] }));
       case 'suspend':
@@ -132,18 +176,31 @@ export async function startFixtureApi(options: { dist: string; applications: num
     if (rawId === '') return ok(listOf([...data.details.values()].map(summaryOf), query));
     const id = decodeURIComponent(rawId);
     const detail = data.details.get(id);
-    if (detail === undefined) return problem(404, 'not-found', `No application has the id ${id}.`, 'hawser get applications lists them.');
+    if (detail === undefined)
+      return problem(404, 'not-found', `No application has the id ${id}.`, 'hawser get applications lists them.');
     switch (part) {
       case '':
         return ok(detail);
       case 'tree':
-        return ok(detail.stale ? { resources: treeOf(detail).resources, nodes: [], live: false, error: `The agent of ${detail.cluster} did not answer within 5 s.` } : treeOf(detail));
+        return ok(
+          detail.stale
+            ? {
+                resources: treeOf(detail).resources,
+                nodes: [],
+                live: false,
+                error: `The agent of ${detail.cluster} did not answer within 5 s.`,
+              }
+            : treeOf(detail),
+        );
       case 'resource': {
         const found = resourceDetailOf(detail, query.get('key') ?? '');
         return found === undefined ? problem(404, 'not-found', 'The application has no such resource.') : ok(found);
       }
       case 'manifests':
-        return ok({ generation: detail.desired?.generation ?? 0, objects: detail.resources.map((resource) => manifestOf(detail, resource)) });
+        return ok({
+          generation: detail.desired?.generation ?? 0,
+          objects: detail.resources.map((resource) => manifestOf(detail, resource)),
+        });
       case 'events': {
         const from = Number(query.get('cursor') ?? 0);
         const events = eventsOf(detail);
@@ -164,18 +221,25 @@ export async function startFixtureApi(options: { dist: string; applications: num
     const method = request.method ?? 'GET';
     const body = await readBody(request);
     requests.push(`${method} ${path}`);
-    for (const delay of delays) if (delay.matching.test(`${method} ${path}`)) await new Promise((done) => setTimeout(done, delay.ms));
+    for (const delay of delays)
+      if (delay.matching.test(`${method} ${path}`)) await new Promise((done) => setTimeout(done, delay.ms));
     const failure = failures.find((candidate) => candidate.matching.test(`${method} ${path}`));
     if (failure !== undefined) return send(response, failure.problem.status, failure.problem);
     if (path === '/session') return answerSession(method, body, response);
-    if (!state.loggedIn) return sendResult(response, problem(401, 'unauthenticated', 'This request carries no session.', 'Log in with a token.'));
+    if (!state.loggedIn)
+      return sendResult(
+        response,
+        problem(401, 'unauthenticated', 'This request carries no session.', 'Log in with a token.'),
+      );
     if (path === '/stream') return openStream(response);
     if (method === 'GET') return sendResult(response, read(path, url.searchParams));
     const header = request.headers['x-hawser-request'];
     changes.push({ method, path, body, header: typeof header === 'string' ? header : undefined });
-    if (header !== '1') return sendResult(response, problem(403, 'forbidden', 'The header X-Hawser-Request is missing.'));
+    if (header !== '1')
+      return sendResult(response, problem(403, 'forbidden', 'The header X-Hawser-Request is missing.'));
     const [, id = '', verb = ''] = /^\/applications\/([^/]+)(?:\/([a-z]+))?$/.exec(path) ?? [];
-    if (!data.details.has(id)) return sendResult(response, problem(404, 'not-found', `No application has the id ${id}.`));
+    if (!data.details.has(id))
+      return sendResult(response, problem(404, 'not-found', `No application has the id ${id}.`));
     if (method === 'DELETE') {
       change(id, { deleting: true });
       later(options.syncMs ?? 400, () => remove(id));
@@ -186,7 +250,11 @@ export async function startFixtureApi(options: { dist: string; applications: num
 
   function answerSession(method: string, body: unknown, response: ServerResponse): void {
     if (method === 'POST') {
-      if ((body as { token?: string }).token !== token) return sendResult(response, problem(401, 'unauthenticated', 'The token is not known.', 'Ask an administrator for a new one.'));
+      if ((body as { token?: string }).token !== token)
+        return sendResult(
+          response,
+          problem(401, 'unauthenticated', 'The token is not known.', 'Ask an administrator for a new one.'),
+        );
       state.loggedIn = true;
       return send(response, 204, undefined);
     }
@@ -220,7 +288,11 @@ export async function startFixtureApi(options: { dist: string; applications: num
     application,
     change,
     remove,
-    fail: (matching, given) => failures.push({ matching, problem: { type: '/problems/internal', title: 'Failed', detail: 'It failed.', ...given } }),
+    fail: (matching, given) =>
+      failures.push({
+        matching,
+        problem: { type: '/problems/internal', title: 'Failed', detail: 'It failed.', ...given },
+      }),
     slow: (matching, ms) => delays.push({ matching, ms }),
     heal() {
       failures.length = 0;
@@ -248,10 +320,18 @@ export async function startFixtureApi(options: { dist: string; applications: num
 /** The list as the contract has it; each facet is counted without its own filter, so that several values can be chosen. */
 export function listOf(all: ApplicationSummary[], query: URLSearchParams): ApplicationList {
   const search = (query.get('search') ?? '').toLowerCase();
-  const filters = { health: query.getAll('health'), sync: query.getAll('sync'), cluster: query.getAll('cluster'), project: query.getAll('project') };
+  const filters = {
+    health: query.getAll('health'),
+    sync: query.getAll('sync'),
+    cluster: query.getAll('cluster'),
+    project: query.getAll('project'),
+  };
   type Filter = keyof typeof filters;
   const passes = (app: ApplicationSummary, except?: Filter) =>
-    app.name.includes(search) && (Object.keys(filters) as Filter[]).every((name) => name === except || filters[name].length === 0 || filters[name].includes(app[name]));
+    app.name.includes(search) &&
+    (Object.keys(filters) as Filter[]).every(
+      (name) => name === except || filters[name].length === 0 || filters[name].includes(app[name]),
+    );
   const countBy = (name: Filter) => {
     const counts: Record<string, number> = {};
     for (const app of all) if (passes(app, name)) counts[app[name]] = (counts[app[name]] ?? 0) + 1;
@@ -266,7 +346,12 @@ export function listOf(all: ApplicationSummary[], query: URLSearchParams): Appli
     items: matching.slice(from, to),
     ...(to < matching.length ? { next: String(to) } : {}),
     total: matching.length,
-    counts: { health: countBy('health'), sync: countBy('sync'), clusters: countBy('cluster'), projects: countBy('project') },
+    counts: {
+      health: countBy('health'),
+      sync: countBy('sync'),
+      clusters: countBy('cluster'),
+      projects: countBy('project'),
+    },
   };
 }
 
@@ -279,7 +364,20 @@ function compare(a: ApplicationSummary, b: ApplicationSummary, field: string): n
 }
 
 function summaryOf(detail: ApplicationDetail): ApplicationSummary {
-  const { declared, resources, drift, conditions, operationState, hold, images, desired, dependsOn, children, reportedAt, ...summary } = detail;
+  const {
+    declared,
+    resources,
+    drift,
+    conditions,
+    operationState,
+    hold,
+    images,
+    desired,
+    dependsOn,
+    children,
+    reportedAt,
+    ...summary
+  } = detail;
   return summary;
 }
 
@@ -293,7 +391,10 @@ function ok(body: unknown): { status: number; body: unknown } {
 }
 
 function problem(status: number, code: string, detail: string, hint?: string): { status: number; body: Problem } {
-  return { status, body: { type: `/problems/${code}`, title: code, status, detail, ...(hint === undefined ? {} : { hint }) } };
+  return {
+    status,
+    body: { type: `/problems/${code}`, title: code, status, detail, ...(hint === undefined ? {} : { hint }) },
+  };
 }
 
 function sendResult(response: ServerResponse, result: { status: number; body: unknown }): void {
@@ -302,7 +403,10 @@ function sendResult(response: ServerResponse, result: { status: number; body: un
 
 function send(response: ServerResponse, status: number, body: unknown): void {
   if (response.headersSent) return;
-  response.writeHead(status, { 'content-type': status < 400 ? 'application/json' : 'application/problem+json', 'cache-control': 'no-store' });
+  response.writeHead(status, {
+    'content-type': status < 400 ? 'application/json' : 'application/problem+json',
+    'cache-control': 'no-store',
+  });
   response.end(body === undefined ? undefined : JSON.stringify(body));
 }
 
@@ -313,13 +417,25 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   return text === '' ? {} : JSON.parse(text);
 }
 
-const types: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+const types: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
 
 async function serveStatic(dist: string, pathname: string, response: ServerResponse): Promise<void> {
   const wanted = join(dist, normalize(pathname));
-  const isFile = await stat(wanted).then((found) => found.isFile(), () => false);
+  const isFile = await stat(wanted).then(
+    (found) => found.isFile(),
+    () => false,
+  );
   const file = isFile ? wanted : join(dist, 'index.html');
-  response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream', 'content-security-policy': contentSecurityPolicy, 'x-content-type-options': 'nosniff' });
+  response.writeHead(200, {
+    'content-type': types[extname(file)] ?? 'application/octet-stream',
+    'content-security-policy': contentSecurityPolicy,
+    'x-content-type-options': 'nosniff',
+  });
   createReadStream(file).pipe(response);
 }
 

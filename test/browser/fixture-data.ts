@@ -19,7 +19,22 @@ export interface FixtureData {
 }
 
 const teams = ['shop', 'payments', 'search', 'platform', 'data', 'identity'] as const;
-const services = ['web', 'api', 'worker', 'cache', 'ledger', 'gateway', 'indexer', 'mailer', 'catalog', 'checkout', 'session', 'billing', 'audit', 'exporter'] as const;
+const services = [
+  'web',
+  'api',
+  'worker',
+  'cache',
+  'ledger',
+  'gateway',
+  'indexer',
+  'mailer',
+  'catalog',
+  'checkout',
+  'session',
+  'billing',
+  'audit',
+  'exporter',
+] as const;
 const clusterIds = ['eu-west-prod', 'us-east-prod', 'eu-west-staging', 'edge-zurich-1'] as const;
 const people = [
   ['Mara Lindqvist', 'mara@example.com'],
@@ -73,7 +88,8 @@ function createDetail(index: number): ApplicationDetail {
     project: team,
     cluster,
     destinationNamespace: team,
-    repository: index % 4 === 0 ? 'https://github.com/example/deploy.git' : 'https://git.example.com/platform/deploy.git',
+    repository:
+      index % 4 === 0 ? 'https://github.com/example/deploy.git' : 'https://git.example.com/platform/deploy.git',
     path: `apps/${team}/${name}`,
     targetRevision: 'main',
     sync: 'Synced',
@@ -111,17 +127,19 @@ function createDetail(index: number): ApplicationDetail {
       finishedAt: ago(62 + index * 137),
       initiatedBy: index % 6 === 5 ? { username: 'mara' } : { automated: true },
       retryCount: 0,
-      resources: resourcesOf(name, team).map(({ group, version, kind: objectKind, namespace, name: objectName }, at) => ({
-        group,
-        version,
-        kind: objectKind,
-        namespace,
-        name: objectName,
-        status: 'Synced',
-        message: '',
-        action: at === 2 ? 'configured' : 'unchanged',
-        phase: 'Sync',
-      })),
+      resources: resourcesOf(name, team).map(
+        ({ group, version, kind: objectKind, namespace, name: objectName }, at) => ({
+          group,
+          version,
+          kind: objectKind,
+          namespace,
+          name: objectName,
+          status: 'Synced',
+          message: '',
+          action: at === 2 ? 'configured' : 'unchanged',
+          phase: 'Sync',
+        }),
+      ),
     },
   };
   return specialise(detail, index);
@@ -132,7 +150,11 @@ function specialise(detail: ApplicationDetail, index: number): ApplicationDetail
   const deployment = detail.resources.find((resource) => resource.kind === 'Deployment');
   switch (index) {
     case 1:
-      return withHealth(detail, 'Degraded', `Deployment "${detail.name}" exceeded its progress deadline: 1 of 3 replicas available`);
+      return withHealth(
+        detail,
+        'Degraded',
+        `Deployment "${detail.name}" exceeded its progress deadline: 1 of 3 replicas available`,
+      );
     case 2: {
       if (deployment === undefined) return detail;
       const drift = {
@@ -145,7 +167,11 @@ function specialise(detail: ApplicationDetail, index: number): ApplicationDetail
         change: 'modified' as const,
         fields: [
           { path: '.spec.replicas', desired: '3', live: '5' },
-          { path: '.spec.template.spec.containers[name="app"].resources.limits.memory', desired: '"512Mi"', live: '"2Gi"' },
+          {
+            path: '.spec.template.spec.containers[name="app"].resources.limits.memory',
+            desired: '"512Mi"',
+            live: '"2Gi"',
+          },
         ],
         seenAt: ago(340),
         note: 'self-heal is off',
@@ -153,25 +179,48 @@ function specialise(detail: ApplicationDetail, index: number): ApplicationDetail
       return { ...withSync(detail, 'OutOfSync', deployment.key), drifted: 1, drift: [drift] };
     }
     case 3: {
-      const reason = 'The snapshot lacks 41 % of what is owned (7 of 17 objects); more than the guard lets go without a person.';
-      const objects = ['/ConfigMap/platform/flags-legacy', '/Secret/platform/smtp-credentials', '/PersistentVolumeClaim/platform/uploads', 'apps/StatefulSet/platform/redis', '/Service/platform/redis', 'batch/CronJob/platform/nightly-export', 'networking.k8s.io/Ingress/platform/admin'];
+      const reason =
+        'The snapshot lacks 41 % of what is owned (7 of 17 objects); more than the guard lets go without a person.';
+      const objects = [
+        '/ConfigMap/platform/flags-legacy',
+        '/Secret/platform/smtp-credentials',
+        '/PersistentVolumeClaim/platform/uploads',
+        'apps/StatefulSet/platform/redis',
+        '/Service/platform/redis',
+        'batch/CronJob/platform/nightly-export',
+        'networking.k8s.io/Ingress/platform/admin',
+      ];
       return {
         ...withSync(detail, 'OutOfSync'),
         held: true,
-        hold: { guards: ['G-03', 'G-09'], listDigest: createHash('sha256').update(objects.join('\n')).digest('hex'), objects, reason },
+        hold: {
+          guards: ['G-03', 'G-09'],
+          listDigest: createHash('sha256').update(objects.join('\n')).digest('hex'),
+          objects,
+          reason,
+        },
         conditions: [{ type: 'NeedsConfirmation', message: reason, lastTransitionTime: ago(1900) }],
       };
     }
     case 4:
       return { ...withHealth(detail, 'Healthy'), stale: true, reportedAt: ago(5400) };
     case 5: {
-      const message = 'apps/data/data-web/kustomization.yaml: resources[2] “../base/missing.yaml” does not exist at 9f3c1e7';
-      return { ...withSync(detail, 'Unknown'), message, conditions: [{ type: 'ComparisonError', message, lastTransitionTime: ago(700) }] };
+      const message =
+        'apps/data/data-web/kustomization.yaml: resources[2] “../base/missing.yaml” does not exist at 9f3c1e7';
+      return {
+        ...withSync(detail, 'Unknown'),
+        message,
+        conditions: [{ type: 'ComparisonError', message, lastTransitionTime: ago(700) }],
+      };
     }
     case 6:
       return { ...withHealth(detail, 'Suspended'), suspended: true };
     case 7:
-      return withHealth(detail, 'Progressing', 'Waiting for rollout to finish: 2 out of 3 new replicas have been updated');
+      return withHealth(
+        detail,
+        'Progressing',
+        'Waiting for rollout to finish: 2 out of 3 new replicas have been updated',
+      );
     case 8: {
       const message = 'Deployment.apps "search-api" is invalid: spec.selector: field is immutable';
       const state = detail.operationState;
@@ -188,7 +237,9 @@ function specialise(detail: ApplicationDetail, index: number): ApplicationDetail
                 message: `one or more objects failed to apply: ${message}`,
                 retryCount: 3,
                 resources: state.resources.map((result) =>
-                  result.kind === 'Deployment' ? { ...result, status: 'SyncFailed', action: 'failed', message } : result,
+                  result.kind === 'Deployment'
+                    ? { ...result, status: 'SyncFailed', action: 'failed', message }
+                    : result,
                 ),
               },
             }),
@@ -197,7 +248,13 @@ function specialise(detail: ApplicationDetail, index: number): ApplicationDetail
     case 9:
       return withHealth(detail, 'Missing', 'Deployment has not been created yet');
     case 10: {
-      const commit = { sha: 'e'.repeat(40), author: hostile, email: 'x@example.com', message: `${hostile}\n\nbody`, time: ago(900) };
+      const commit = {
+        sha: 'e'.repeat(40),
+        author: hostile,
+        email: 'x@example.com',
+        message: `${hostile}\n\nbody`,
+        time: ago(900),
+      };
       return {
         ...detail,
         repository: 'javascript:alert(document.domain)//github.com/x',
@@ -223,7 +280,9 @@ function withHealth(detail: ApplicationDetail, health: HealthStatus, healthMessa
 }
 
 function withSync(detail: ApplicationDetail, sync: SyncStatus, key?: string): ApplicationDetail {
-  const resources = detail.resources.map((resource) => (resource.key === key ? { ...resource, status: sync } : resource));
+  const resources = detail.resources.map((resource) =>
+    resource.key === key ? { ...resource, status: sync } : resource,
+  );
   return { ...detail, sync, resources };
 }
 
@@ -255,7 +314,16 @@ export function treeOf(detail: ApplicationDetail): TreeView {
   const namespace = detail.destinationNamespace;
   const uid = (text: string) => createHash('sha256').update(`${detail.id} ${text}`).digest('hex').slice(0, 32);
   const degraded = detail.health === 'Degraded';
-  const live = (group: string, version: string, kind: string, name: string, owner: string, info?: string, health?: string, message?: string) => ({
+  const live = (
+    group: string,
+    version: string,
+    kind: string,
+    name: string,
+    owner: string,
+    info?: string,
+    health?: string,
+    message?: string,
+  ) => ({
     group,
     version,
     kind,
@@ -272,11 +340,36 @@ export function treeOf(detail: ApplicationDetail): TreeView {
   return {
     resources: detail.resources.map((resource) => ({ ...resource, uid: uid(`${resource.kind}/${resource.name}`) })),
     nodes: [
-      live('apps', 'v1', 'ReplicaSet', set, `Deployment/${name}`, degraded ? '1/3 ready' : '3/3 ready', degraded ? 'Degraded' : 'Healthy'),
+      live(
+        'apps',
+        'v1',
+        'ReplicaSet',
+        set,
+        `Deployment/${name}`,
+        degraded ? '1/3 ready' : '3/3 ready',
+        degraded ? 'Degraded' : 'Healthy',
+      ),
       live('apps', 'v1', 'ReplicaSet', `${name}-5f6d7c9b8`, `Deployment/${name}`, '0/0 ready', 'Healthy'),
       live('', 'v1', 'Pod', `${set}-x2k9p`, `ReplicaSet/${set}`, '1/1 Running', 'Healthy'),
-      live('', 'v1', 'Pod', `${set}-m4q7t`, `ReplicaSet/${set}`, degraded ? '0/1 CrashLoopBackOff, 14 restarts' : '1/1 Running', degraded ? 'Degraded' : 'Healthy', degraded ? 'back-off 5m0s restarting failed container=app' : undefined),
-      live('', 'v1', 'Pod', `${set}-z8w3c`, `ReplicaSet/${set}`, degraded ? '0/1 ImagePullBackOff' : '1/1 Running', degraded ? 'Degraded' : 'Healthy'),
+      live(
+        '',
+        'v1',
+        'Pod',
+        `${set}-m4q7t`,
+        `ReplicaSet/${set}`,
+        degraded ? '0/1 CrashLoopBackOff, 14 restarts' : '1/1 Running',
+        degraded ? 'Degraded' : 'Healthy',
+        degraded ? 'back-off 5m0s restarting failed container=app' : undefined,
+      ),
+      live(
+        '',
+        'v1',
+        'Pod',
+        `${set}-z8w3c`,
+        `ReplicaSet/${set}`,
+        degraded ? '0/1 ImagePullBackOff' : '1/1 Running',
+        degraded ? 'Degraded' : 'Healthy',
+      ),
       live('discovery.k8s.io', 'v1', 'EndpointSlice', `${name}-h5tzq`, `Service/${name}`),
       live('', 'v1', 'Pod', `${name}-migrate-9xkfd`, `Job/${name}-migrate`, '0/1 Completed', 'Healthy'),
     ],
@@ -288,12 +381,17 @@ export function treeOf(detail: ApplicationDetail): TreeView {
 export function resourceDetailOf(detail: ApplicationDetail, key: string): ResourceDetail | undefined {
   const tree = treeOf(detail);
   const resource = detail.resources.find((candidate) => candidate.key === key);
-  const node = tree.nodes.find((candidate) => `${candidate.group}/${candidate.kind}/${candidate.namespace}/${candidate.name}` === key);
+  const node = tree.nodes.find(
+    (candidate) => `${candidate.group}/${candidate.kind}/${candidate.namespace}/${candidate.name}` === key,
+  );
   const object = resource ?? node;
   if (object === undefined) return undefined;
   const drift = detail.drift.find((candidate) => candidate.key === key && candidate.correctedAt === undefined);
   const desired = manifestOf(detail, object);
-  const live = structuredClone(desired) as Record<string, unknown> & { metadata: Record<string, unknown>; spec?: { replicas?: number; template?: { spec: { containers: { resources: { limits: { memory: string } } }[] } } } };
+  const live = structuredClone(desired) as Record<string, unknown> & {
+    metadata: Record<string, unknown>;
+    spec?: { replicas?: number; template?: { spec: { containers: { resources: { limits: { memory: string } } }[] } } };
+  };
   live.metadata['uid'] = '6f0e5c1e-0000-4000-8000-000000000000';
   live.metadata['resourceVersion'] = '8812734';
   live.metadata['managedFields'] = [{ manager: 'hawser', operation: 'Apply' }];
@@ -306,11 +404,18 @@ export function resourceDetailOf(detail: ApplicationDetail, key: string): Resour
   return { key, ...(resource === undefined ? {} : { desired }), live, differences: drift?.fields ?? [] };
 }
 
-export function manifestOf(detail: ApplicationDetail, object: { group: string; version: string; kind: string; namespace: string; name: string }): Record<string, unknown> {
+export function manifestOf(
+  detail: ApplicationDetail,
+  object: { group: string; version: string; kind: string; namespace: string; name: string },
+): Record<string, unknown> {
   const base = {
     apiVersion: object.group === '' ? object.version : `${object.group}/${object.version}`,
     kind: object.kind,
-    metadata: { name: object.name, namespace: object.namespace, labels: { 'app.kubernetes.io/name': detail.name, 'app.kubernetes.io/part-of': detail.project } },
+    metadata: {
+      name: object.name,
+      namespace: object.namespace,
+      labels: { 'app.kubernetes.io/name': detail.name, 'app.kubernetes.io/part-of': detail.project },
+    },
   };
   switch (object.kind) {
     case 'Deployment':
@@ -328,7 +433,10 @@ export function manifestOf(detail: ApplicationDetail, object: { group: string; v
                   name: 'app',
                   image: detail.images[0],
                   ports: [{ containerPort: 8080, name: 'http' }],
-                  env: [{ name: 'LOG_LEVEL', value: 'info' }, { name: 'REGION', value: 'eu-west-1' }],
+                  env: [
+                    { name: 'LOG_LEVEL', value: 'info' },
+                    { name: 'REGION', value: 'eu-west-1' },
+                  ],
                   resources: { limits: { memory: '512Mi' }, requests: { cpu: '100m', memory: '256Mi' } },
                   readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 5 },
                 },
@@ -340,9 +448,15 @@ export function manifestOf(detail: ApplicationDetail, object: { group: string; v
     case 'Secret':
       return { ...base, type: 'Opaque', data: { password: '••••••••', username: '••••••••' } };
     case 'ConfigMap':
-      return { ...base, data: { 'settings.yaml': 'featureFlags:\n  newCheckout: true\n  searchV2: false\n', LOG_LEVEL: 'info' } };
+      return {
+        ...base,
+        data: { 'settings.yaml': 'featureFlags:\n  newCheckout: true\n  searchV2: false\n', LOG_LEVEL: 'info' },
+      };
     case 'Service':
-      return { ...base, spec: { ports: [{ name: 'http', port: 80, targetPort: 'http' }], selector: { app: detail.name } } };
+      return {
+        ...base,
+        spec: { ports: [{ name: 'http', port: 80, targetPort: 'http' }], selector: { app: detail.name } },
+      };
     default:
       return { ...base, spec: {} };
   }
@@ -371,15 +485,56 @@ export function eventsOf(detail: ApplicationDetail): EventView[] {
   const generation = detail.desired?.generation ?? 0;
   const base = { application: detail.id, generation };
   const events: EventView[] = [
-    { ...base, at: ago(62), type: 'Normal', reason: 'OperationCompleted', message: `Sync of generation ${generation} succeeded: 1 configured, 6 unchanged`, by: 'automated' },
-    { ...base, at: ago(64), type: 'Normal', reason: 'ObjectConfigured', message: 'Configured', object: `apps/Deployment/${detail.destinationNamespace}/${detail.name}` },
-    { ...base, at: ago(70), type: 'Normal', reason: 'SnapshotPublished', message: `Snapshot of ${detail.objects} objects published at ${detail.revision?.slice(0, 7) ?? ''}` },
-    { ...base, at: ago(340), type: 'Warning', reason: 'DriftDetected', message: '.spec.replicas is 5 in the cluster and 3 in the snapshot', object: `apps/Deployment/${detail.destinationNamespace}/${detail.name}` },
-    { ...base, at: ago(2400), type: 'Warning', reason: 'HealthDegraded', message: detail.healthMessage ?? 'Progressing → Degraded: readiness probe failed', object: `apps/Deployment/${detail.destinationNamespace}/${detail.name}` },
+    {
+      ...base,
+      at: ago(62),
+      type: 'Normal',
+      reason: 'OperationCompleted',
+      message: `Sync of generation ${generation} succeeded: 1 configured, 6 unchanged`,
+      by: 'automated',
+    },
+    {
+      ...base,
+      at: ago(64),
+      type: 'Normal',
+      reason: 'ObjectConfigured',
+      message: 'Configured',
+      object: `apps/Deployment/${detail.destinationNamespace}/${detail.name}`,
+    },
+    {
+      ...base,
+      at: ago(70),
+      type: 'Normal',
+      reason: 'SnapshotPublished',
+      message: `Snapshot of ${detail.objects} objects published at ${detail.revision?.slice(0, 7) ?? ''}`,
+    },
+    {
+      ...base,
+      at: ago(340),
+      type: 'Warning',
+      reason: 'DriftDetected',
+      message: '.spec.replicas is 5 in the cluster and 3 in the snapshot',
+      object: `apps/Deployment/${detail.destinationNamespace}/${detail.name}`,
+    },
+    {
+      ...base,
+      at: ago(2400),
+      type: 'Warning',
+      reason: 'HealthDegraded',
+      message: detail.healthMessage ?? 'Progressing → Degraded: readiness probe failed',
+      object: `apps/Deployment/${detail.destinationNamespace}/${detail.name}`,
+    },
     { ...base, at: ago(2600), type: 'Normal', reason: 'Suspended', message: hostile, by: hostile },
   ];
   for (let index = 0; index < 240; index += 1) {
-    events.push({ ...base, at: ago(4000 + index * 900), type: 'Normal', reason: 'OperationCompleted', message: `Sync of generation ${generation - index - 1} succeeded: 7 unchanged`, by: 'automated' });
+    events.push({
+      ...base,
+      at: ago(4000 + index * 900),
+      type: 'Normal',
+      reason: 'OperationCompleted',
+      message: `Sync of generation ${generation - index - 1} succeeded: 7 unchanged`,
+      by: 'automated',
+    });
   }
   return events;
 }
@@ -387,7 +542,13 @@ export function eventsOf(detail: ApplicationDetail): EventView[] {
 function commitOf(index: number) {
   const [author, email] = pick(people, index);
   const sha = createHash('sha1').update(`commit ${index}`).digest('hex');
-  return { sha, author, email, message: `${pick(messages, index * 3)}\n\nSee the ticket for details.`, time: ago(300 + index * 3571) };
+  return {
+    sha,
+    author,
+    email,
+    message: `${pick(messages, index * 3)}\n\nSee the ticket for details.`,
+    time: ago(300 + index * 3571),
+  };
 }
 
 function declaredOf(app: ApplicationSummary): Record<string, unknown> {
@@ -396,8 +557,17 @@ function declaredOf(app: ApplicationSummary): Record<string, unknown> {
       apiVersion: 'kustomize.toolkit.fluxcd.io/v1',
       kind: 'Kustomization',
       metadata: { name: app.name, namespace: app.namespace },
-      spec: { interval: '10m', path: `./${app.path}`, prune: true, sourceRef: { kind: 'GitRepository', name: 'deploy' }, targetNamespace: app.destinationNamespace },
-      status: { lastAppliedRevision: `main@sha1:${app.revision}`, conditions: [{ type: 'Ready', status: 'True', reason: 'ReconciliationSucceeded' }] },
+      spec: {
+        interval: '10m',
+        path: `./${app.path}`,
+        prune: true,
+        sourceRef: { kind: 'GitRepository', name: 'deploy' },
+        targetNamespace: app.destinationNamespace,
+      },
+      status: {
+        lastAppliedRevision: `main@sha1:${app.revision}`,
+        conditions: [{ type: 'Ready', status: 'True', reason: 'ReconciliationSucceeded' }],
+      },
     };
   }
   return {
@@ -419,7 +589,10 @@ function createCluster(id: string, applications: ApplicationDetail[]): ClusterVi
   const lost = id === 'edge-zurich-1';
   return {
     id,
-    labels: { region: id.startsWith('us') ? 'us-east-1' : 'eu-west-1', tier: id.includes('prod') ? 'production' : 'staging' },
+    labels: {
+      region: id.startsWith('us') ? 'us-east-1' : 'eu-west-1',
+      tier: id.includes('prod') ? 'production' : 'staging',
+    },
     registeredAt: ago(86_400 * 120),
     kubernetesVersion: 'v1.35.2',
     agentVersion: '0.1.0',

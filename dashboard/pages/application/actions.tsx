@@ -31,7 +31,13 @@ export function Actions({ app, onAccepted }: { app: ApplicationDetail; onAccepte
       <Button kind="primary" onClick={() => setOpen('sync')} reason={reason} shortcut="s" title="Sync… (s)">
         Sync
       </Button>
-      <Button onClick={startRefresh} busy={refresh.isPending} reason={reason} shortcut="r" title="Read the repository again (r)">
+      <Button
+        onClick={startRefresh}
+        busy={refresh.isPending}
+        reason={reason}
+        shortcut="r"
+        title="Read the repository again (r)"
+      >
         Refresh
       </Button>
       {app.suspended ? (
@@ -43,11 +49,26 @@ export function Actions({ app, onAccepted }: { app: ApplicationDetail; onAccepte
         {(hide) => (
           <div className="menu">
             {app.suspended ? null : (
-              <Button kind="quiet" reason={reason} busy={suspend.isPending} onClick={() => { hide(); suspend.mutate(undefined); }}>
+              <Button
+                kind="quiet"
+                reason={reason}
+                busy={suspend.isPending}
+                onClick={() => {
+                  hide();
+                  suspend.mutate(undefined);
+                }}
+              >
                 Suspend
               </Button>
             )}
-            <Button kind="quiet" reason={reason} onClick={() => { hide(); setOpen('delete'); }}>
+            <Button
+              kind="quiet"
+              reason={reason}
+              onClick={() => {
+                hide();
+                setOpen('delete');
+              }}
+            >
               Delete…
             </Button>
           </div>

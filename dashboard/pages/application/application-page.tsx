@@ -31,7 +31,8 @@ export function ApplicationPage({ id, tab = 'resources' }: { id: string; tab: st
   useTitle(id);
   const query = useQuery(applicationQuery(useApi(), id, useStreamState() === 'live'));
   if (!isApplicationTab(tab)) return <NotFoundPage />;
-  if (query.error instanceof ApiError && query.error.status === 404) return <Gone id={id} detail={query.error.problem.detail} />;
+  if (query.error instanceof ApiError && query.error.status === 404)
+    return <Gone id={id} detail={query.error.problem.detail} />;
   if (query.data !== undefined) {
     return (
       <main className="page application-page">
@@ -45,7 +46,11 @@ export function ApplicationPage({ id, tab = 'resources' }: { id: string; tab: st
       <div className="app-head">
         <Breadcrumb name={id} />
       </div>
-      {query.error === null ? <SkeletonRows rows={12} label="Loading the application" /> : <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />}
+      {query.error === null ? (
+        <SkeletonRows rows={12} label="Loading the application" />
+      ) : (
+        <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />
+      )}
     </main>
   );
 }
@@ -54,7 +59,9 @@ function Loaded({ app, tab }: { app: ApplicationDetail; tab: ApplicationTab }) {
   const [, navigate] = useLocation();
   const [pending, setPending] = useState<Pending | undefined>(undefined);
   useHotkeys(
-    Object.fromEntries(applicationTabs.map((name, index) => [String(index + 1), () => navigate(applicationPath(app.id, name))])),
+    Object.fromEntries(
+      applicationTabs.map((name, index) => [String(index + 1), () => navigate(applicationPath(app.id, name))]),
+    ),
   );
   const waiting = pending !== undefined && !isAnswered(pending, app) ? pending : undefined;
   return (
@@ -95,7 +102,15 @@ function TabCount({ app, tab }: { app: ApplicationDetail; tab: ApplicationTab })
   return null;
 }
 
-function Body({ app, tab, onAccepted }: { app: ApplicationDetail; tab: ApplicationTab; onAccepted: (pending: Pending) => void }) {
+function Body({
+  app,
+  tab,
+  onAccepted,
+}: {
+  app: ApplicationDetail;
+  tab: ApplicationTab;
+  onAccepted: (pending: Pending) => void;
+}) {
   switch (tab) {
     case 'resources':
       return <ResourcesTab app={app} />;

@@ -48,7 +48,15 @@ function Banner({ notice }: { notice: Notice }) {
 type Hold = NonNullable<ApplicationDetail['hold']>;
 
 /** Prunes that wait for somebody: exactly which, why, and one button that lets exactly these go (G-13). */
-function HoldBanner({ app, hold, onAccepted }: { app: ApplicationDetail; hold: Hold; onAccepted: (pending: Pending) => void }) {
+function HoldBanner({
+  app,
+  hold,
+  onAccepted,
+}: {
+  app: ApplicationDetail;
+  hold: Hold;
+  onAccepted: (pending: Pending) => void;
+}) {
   // The list that the dialog was opened with: a newer one must be read before it can be confirmed.
   const [shown, setShown] = useState<Hold | undefined>(undefined);
   const reason = whyNotConfirm(useSession(), app);
@@ -66,13 +74,25 @@ function HoldBanner({ app, hold, onAccepted }: { app: ApplicationDetail; hold: H
         Confirm…
       </Button>
       {shown === undefined ? null : (
-        <ConfirmDialog app={app} hold={shown} changed={shown.listDigest !== hold.listDigest} onClose={() => setShown(undefined)} onAccepted={onAccepted} />
+        <ConfirmDialog
+          app={app}
+          hold={shown}
+          changed={shown.listDigest !== hold.listDigest}
+          onClose={() => setShown(undefined)}
+          onAccepted={onAccepted}
+        />
       )}
     </div>
   );
 }
 
-function ConfirmDialog(props: { app: ApplicationDetail; hold: Hold; changed: boolean; onClose: () => void; onAccepted: (pending: Pending) => void }) {
+function ConfirmDialog(props: {
+  app: ApplicationDetail;
+  hold: Hold;
+  changed: boolean;
+  onClose: () => void;
+  onAccepted: (pending: Pending) => void;
+}) {
   const { app, hold, changed, onClose, onAccepted } = props;
   const api = useApi();
   const change = useChange(app.id, {
@@ -96,7 +116,9 @@ function ConfirmDialog(props: { app: ApplicationDetail; hold: Hold; changed: boo
         run: () => change.mutate(undefined),
       }}
     >
-      {changed ? <p className="bad">The list has changed since this was opened. Close it and read the new one.</p> : null}
+      {changed ? (
+        <p className="bad">The list has changed since this was opened. Close it and read the new one.</p>
+      ) : null}
       <p>These and only these are deleted; what they own goes with them.</p>
       <ul className="object-list long">
         {hold.objects.map((key) => (

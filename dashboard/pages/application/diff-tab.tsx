@@ -28,11 +28,14 @@ export function DiffTab({ app }: { app: ApplicationDetail }) {
   const listed = all || differing.length === 0 ? app.resources : differing;
   const selected = params.get('resource') ?? differing[0]?.key;
   const select = (key: string) =>
-    setParams((old) => {
-      const next = new URLSearchParams(old);
-      next.set('resource', key);
-      return next;
-    }, { replace: true });
+    setParams(
+      (old) => {
+        const next = new URLSearchParams(old);
+        next.set('resource', key);
+        return next;
+      },
+      { replace: true },
+    );
   return (
     <div className="diff-tab">
       <section className="diff-list" aria-label="Resources">
@@ -55,7 +58,9 @@ export function DiffTab({ app }: { app: ApplicationDetail }) {
       </section>
       {selected === undefined ? (
         <Empty title="No drift">
-          <p>Every live field that this application owns matches the snapshot. Choose a resource to compare it anyway.</p>
+          <p>
+            Every live field that this application owns matches the snapshot. Choose a resource to compare it anyway.
+          </p>
         </Empty>
       ) : (
         <Comparison key={selected} app={app} resourceKey={selected} />
@@ -64,7 +69,15 @@ export function DiffTab({ app }: { app: ApplicationDetail }) {
   );
 }
 
-function List({ resources, selected, onSelect }: { resources: ResourceView[]; selected: string | undefined; onSelect: (key: string) => void }) {
+function List({
+  resources,
+  selected,
+  onSelect,
+}: {
+  resources: ResourceView[];
+  selected: string | undefined;
+  onSelect: (key: string) => void;
+}) {
   const scroller = useRef<HTMLDivElement>(null);
   const view = useWindow(scroller, { rows: resources.length, rowPx: 28 });
   const rows = useRows(resources.length, view.reveal);

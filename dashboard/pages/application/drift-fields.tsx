@@ -2,7 +2,13 @@ import type { ApplicationDetail, ResourceDetail } from '#shared/messages/api.ts'
 import { Time } from '../../ui/time.tsx';
 
 /** The fields that differ, as the agent found them, and what has become of the drift. */
-export function DriftFields({ fields, drift }: { fields: ResourceDetail['differences']; drift: ApplicationDetail['drift'][number] | undefined }) {
+export function DriftFields({
+  fields,
+  drift,
+}: {
+  fields: ResourceDetail['differences'];
+  drift: ApplicationDetail['drift'][number] | undefined;
+}) {
   if (fields.length === 0 && drift === undefined) return null;
   const shown = fields.length > 0 ? fields : (drift?.fields ?? []);
   return (
@@ -27,7 +33,9 @@ export function DriftFields({ fields, drift }: { fields: ResourceDetail['differe
           <tbody>
             {shown.map((field) => (
               <tr key={field.path}>
-                <th scope="row" className="mono wrap">{field.path}</th>
+                <th scope="row" className="mono wrap">
+                  {field.path}
+                </th>
                 <td className="mono wrap">{field.live ?? <span className="muted">absent</span>}</td>
                 <td className="mono wrap">{field.desired ?? <span className="muted">absent</span>}</td>
               </tr>

@@ -30,8 +30,13 @@ export function EventsTab({ app }: { app: ApplicationDetail }) {
           onChange={setOnly}
         />
       </div>
-      <QueryView query={{ data: items, error: query.error, refetch: query.refetch }} loading={<SkeletonRows label="Loading events" />}>
-        {(events) => <EventsTable events={only === 'all' ? events : events.filter((event) => event.type === 'Warning')} />}
+      <QueryView
+        query={{ data: items, error: query.error, refetch: query.refetch }}
+        loading={<SkeletonRows label="Loading events" />}
+      >
+        {(events) => (
+          <EventsTable events={only === 'all' ? events : events.filter((event) => event.type === 'Warning')} />
+        )}
       </QueryView>
       {query.hasNextPage ? (
         <div className="more">
@@ -53,9 +58,15 @@ function EventsTable({ events }: { events: EventView[] }) {
           <th scope="col">When</th>
           <th scope="col">Reason</th>
           <th scope="col">Message</th>
-          <th scope="col" className="wide-only">Object</th>
-          <th scope="col" className="wide-only">By</th>
-          <th scope="col" className="right wide-only">Generation</th>
+          <th scope="col" className="wide-only">
+            Object
+          </th>
+          <th scope="col" className="wide-only">
+            By
+          </th>
+          <th scope="col" className="right wide-only">
+            Generation
+          </th>
         </tr>
       </thead>
       <tbody>

@@ -43,7 +43,8 @@ export function Facts({ app, pending }: { app: ApplicationDetail; pending: Pendi
           </SafeLink>
         </div>
         <div className="fact-more">
-          <span className="mono">{app.path === '' ? '.' : app.path}</span> at <span className="mono">{app.targetRevision}</span>
+          <span className="mono">{app.path === '' ? '.' : app.path}</span> at{' '}
+          <span className="mono">{app.targetRevision}</span>
         </div>
       </Fact>
       <Fact title="Destination">
@@ -71,11 +72,20 @@ function RevisionFact({ app }: { app: ApplicationDetail }) {
   if (revision === undefined) return <div className="muted">none yet</div>;
   const commit = [app.commit, app.desired?.commit].find((candidate) => candidate?.sha === revision);
   const href = commitHref(app.repository, revision);
-  const ahead = app.desired !== undefined && app.revision !== undefined && app.desired.revision !== app.revision ? app.desired : undefined;
+  const ahead =
+    app.desired !== undefined && app.revision !== undefined && app.desired.revision !== app.revision
+      ? app.desired
+      : undefined;
   return (
     <>
       <div className="fact-line" title={commit?.message}>
-        {href === undefined ? <span className="mono">{shortRevision(revision)}</span> : <SafeLink href={href} className="mono">{shortRevision(revision)}</SafeLink>}
+        {href === undefined ? (
+          <span className="mono">{shortRevision(revision)}</span>
+        ) : (
+          <SafeLink href={href} className="mono">
+            {shortRevision(revision)}
+          </SafeLink>
+        )}
         <span className="cut">{commit === undefined ? '' : subject(commit.message)}</span>
       </div>
       <div className="fact-more">
@@ -114,7 +124,9 @@ function OperationFact({ app, pending }: { app: ApplicationDetail; pending: Pend
     <>
       <div className="fact-line">
         {running ? <Spinner /> : null}
-        <span className={operation.phase === 'Failed' || operation.phase === 'Error' ? 'bad' : undefined}>{operation.phase}</span>
+        <span className={operation.phase === 'Failed' || operation.phase === 'Error' ? 'bad' : undefined}>
+          {operation.phase}
+        </span>
         <span className="muted">
           <Time at={operation.finishedAt ?? operation.startedAt} />
           {operation.finishedAt === undefined ? '' : `, took ${duration(operation.startedAt, operation.finishedAt)}`}

@@ -24,26 +24,52 @@ export function HistoryTab({ app, onAccepted }: { app: ApplicationDetail; onAcce
   return (
     <>
       <QueryView query={query} loading={<SkeletonRows label="Loading the history" />}>
-        {({ items }) => (items.length === 0 ? <Empty title="Nothing has been published yet" /> : <HistoryTable app={app} items={items} onChoose={setChosen} />)}
+        {({ items }) =>
+          items.length === 0 ? (
+            <Empty title="Nothing has been published yet" />
+          ) : (
+            <HistoryTable app={app} items={items} onChoose={setChosen} />
+          )
+        }
       </QueryView>
-      {chosen === undefined ? null : <RollbackDialog app={app} entry={chosen} onClose={() => setChosen(undefined)} onAccepted={onAccepted} />}
+      {chosen === undefined ? null : (
+        <RollbackDialog app={app} entry={chosen} onClose={() => setChosen(undefined)} onAccepted={onAccepted} />
+      )}
     </>
   );
 }
 
-function HistoryTable({ app, items, onChoose }: { app: ApplicationDetail; items: HistoryView[]; onChoose: (entry: HistoryView) => void }) {
+function HistoryTable({
+  app,
+  items,
+  onChoose,
+}: {
+  app: ApplicationDetail;
+  items: HistoryView[];
+  onChoose: (entry: HistoryView) => void;
+}) {
   const session = useSession();
   return (
     <table className="table history">
       <thead>
         <tr>
-          <th scope="col" className="right">Generation</th>
+          <th scope="col" className="right">
+            Generation
+          </th>
           <th scope="col">Revision</th>
-          <th scope="col" className="wide-only">Author</th>
+          <th scope="col" className="wide-only">
+            Author
+          </th>
           <th scope="col">Published</th>
-          <th scope="col" className="wide-only">Deployed</th>
-          <th scope="col" className="wide-only">By</th>
-          <th scope="col" className="right wide-only">Objects</th>
+          <th scope="col" className="wide-only">
+            Deployed
+          </th>
+          <th scope="col" className="wide-only">
+            By
+          </th>
+          <th scope="col" className="right wide-only">
+            Objects
+          </th>
           <th scope="col">
             <span className="visually-hidden">Action</span>
           </th>
@@ -52,26 +78,37 @@ function HistoryTable({ app, items, onChoose }: { app: ApplicationDetail; items:
       <tbody>
         {items.map((entry) => (
           <tr key={entry.generation} className={entry.current ? 'current' : undefined}>
-            <th scope="row" className="right num">{entry.generation}</th>
+            <th scope="row" className="right num">
+              {entry.generation}
+            </th>
             <td>
               <div className="revision" title={entry.commit?.message}>
                 <RevisionLink repository={app.repository} revision={entry.revision} />
                 <span className="cut">{entry.commit === undefined ? '' : subject(entry.commit.message)}</span>
-                {entry.rollbackOf === undefined ? null : <span className="flag quiet">rollback to {entry.rollbackOf}</span>}
+                {entry.rollbackOf === undefined ? null : (
+                  <span className="flag quiet">rollback to {entry.rollbackOf}</span>
+                )}
               </div>
             </td>
             <td className="wide-only muted cut">{entry.commit?.author ?? ''}</td>
             <td className="muted">
               <Time at={entry.publishedAt} />
             </td>
-            <td className="wide-only muted">{entry.deployedAt === undefined ? 'not deployed' : <Time at={entry.deployedAt} />}</td>
+            <td className="wide-only muted">
+              {entry.deployedAt === undefined ? 'not deployed' : <Time at={entry.deployedAt} />}
+            </td>
             <td className="wide-only muted cut">{entry.initiatedBy}</td>
             <td className="right num wide-only">{entry.objectCount}</td>
             <td className="right">
               {entry.current ? (
                 <span className="flag quiet">desired now</span>
               ) : (
-                <Button kind="quiet" reason={whyNotRollBack(session, app, entry)} onClick={() => onChoose(entry)} label={`Roll back to generation ${entry.generation}`}>
+                <Button
+                  kind="quiet"
+                  reason={whyNotRollBack(session, app, entry)}
+                  onClick={() => onChoose(entry)}
+                  label={`Roll back to generation ${entry.generation}`}
+                >
                   Roll back…
                 </Button>
               )}
@@ -86,10 +123,26 @@ function HistoryTable({ app, items, onChoose }: { app: ApplicationDetail; items:
 function RevisionLink({ repository, revision }: { repository: string; revision: string }) {
   const href = commitHref(repository, revision);
   const text = shortRevision(revision);
-  return href === undefined ? <span className="mono">{text}</span> : <SafeLink href={href} className="mono">{text}</SafeLink>;
+  return href === undefined ? (
+    <span className="mono">{text}</span>
+  ) : (
+    <SafeLink href={href} className="mono">
+      {text}
+    </SafeLink>
+  );
 }
 
-function RollbackDialog({ app, entry, onClose, onAccepted }: { app: ApplicationDetail; entry: HistoryView; onClose: () => void; onAccepted: (pending: Pending) => void }) {
+function RollbackDialog({
+  app,
+  entry,
+  onClose,
+  onAccepted,
+}: {
+  app: ApplicationDetail;
+  entry: HistoryView;
+  onClose: () => void;
+  onAccepted: (pending: Pending) => void;
+}) {
   const api = useApi();
   const change = useChange(app.id, {
     run: (generation: number) => api.rollback(app.id, generation),
@@ -108,13 +161,19 @@ function RollbackDialog({ app, entry, onClose, onAccepted }: { app: ApplicationD
       confirm={{ label: 'Roll back', kind: 'danger', run: () => change.mutate(entry.generation) }}
     >
       <p>
-        A new generation with the {counted(entry.objectCount, 'object')} of generation <span className="num">{entry.generation}</span> is published
-        for {app.cluster}/{app.destinationNamespace}.
+        A new generation with the {counted(entry.objectCount, 'object')} of generation{' '}
+        <span className="num">{entry.generation}</span> is published for {app.cluster}/{app.destinationNamespace}.
       </p>
       <p className="commit">
-        <span className="mono">{shortRevision(entry.revision)}</span> {entry.commit === undefined ? '' : `${subject(entry.commit.message)} (${entry.commit.author})`}
+        <span className="mono">{shortRevision(entry.revision)}</span>{' '}
+        {entry.commit === undefined ? '' : `${subject(entry.commit.message)} (${entry.commit.author})`}
       </p>
-      {app.automated ? <p className="hint">Sync is automated: the next change in the repository replaces it again. Suspend the application to prevent that.</p> : null}
+      {app.automated ? (
+        <p className="hint">
+          Sync is automated: the next change in the repository replaces it again. Suspend the application to prevent
+          that.
+        </p>
+      ) : null}
     </Dialog>
   );
 }

@@ -59,7 +59,8 @@ function Snapshot({ app, format }: { app: ApplicationDetail; format: Format }) {
         return (
           <>
             <p className="note">
-              {counted(manifests.objects.length, 'object')} of generation <span className="num">{manifests.generation}</span>; the values of Secrets are masked.
+              {counted(manifests.objects.length, 'object')} of generation{' '}
+              <span className="num">{manifests.generation}</span>; the values of Secrets are masked.
             </p>
             <CodeView text={text} label="the objects of the snapshot" />
           </>

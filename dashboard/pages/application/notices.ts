@@ -26,7 +26,11 @@ export function noticesOf(app: ApplicationDetail): Notice[] {
   }
   const operation = app.operationState;
   const failed = operation?.phase === 'Failed' || operation?.phase === 'Error';
-  if (operation !== undefined && failed && !app.conditions.some((condition) => condition.message === operation.message)) {
+  if (
+    operation !== undefined &&
+    failed &&
+    !app.conditions.some((condition) => condition.message === operation.message)
+  ) {
     notices.push({
       tone: 'bad',
       title: `Sync ${operation.phase.toLowerCase()}`,
@@ -35,7 +39,12 @@ export function noticesOf(app: ApplicationDetail): Notice[] {
       ...(operation.finishedAt === undefined ? {} : { since: operation.finishedAt }),
     });
   }
-  if (app.deleting) notices.push({ tone: 'info', title: 'Being deleted', text: 'The application goes away when its agent has reported.' });
+  if (app.deleting)
+    notices.push({
+      tone: 'info',
+      title: 'Being deleted',
+      text: 'The application goes away when its agent has reported.',
+    });
   const rank = { bad: 0, warn: 1, info: 2 };
   return notices.sort((a, b) => rank[a.tone] - rank[b.tone]);
 }
@@ -43,7 +52,8 @@ export function noticesOf(app: ApplicationDetail): Notice[] {
 const waiting = new Set(['DependencyNotReady', 'NeedsConfirmation', 'SourceMissing', 'Fight']);
 
 const hints: Readonly<Record<string, string>> = {
-  ComparisonError: 'The last good snapshot stays applied. Fix the source and push, or check the repository’s address and credentials.',
+  ComparisonError:
+    'The last good snapshot stays applied. Fix the source and push, or check the repository’s address and credentials.',
   InvalidSpecError: 'Correct the declaration and hand it in again with hawser apply.',
   SyncError: 'The result of each resource is under Resources; a push that fixes it or a sync tries again.',
   DeletionError: 'Look at the finalizers of the objects that remain.',

@@ -21,7 +21,15 @@ import { DriftFields } from './drift-fields.tsx';
 type View = 'diff' | 'live' | 'desired';
 
 /** One object beside the list: its state, what the last operation did to it, and its text. */
-export function ResourcePanel({ app, resourceKey, onClose }: { app: ApplicationDetail; resourceKey: string; onClose: () => void }) {
+export function ResourcePanel({
+  app,
+  resourceKey,
+  onClose,
+}: {
+  app: ApplicationDetail;
+  resourceKey: string;
+  onClose: () => void;
+}) {
   const query = useQuery(resourceQuery(useApi(), app.id, resourceKey));
   const resource = app.resources.find((candidate) => candidate.key === resourceKey);
   const drift = app.drift.find((candidate) => candidate.key === resourceKey);
@@ -41,10 +49,14 @@ export function ResourcePanel({ app, resourceKey, onClose }: { app: ApplicationD
       </header>
       {resource === undefined ? null : (
         <div className="panel-status">
-          {resource.health === undefined ? null : <Health status={resource.health.status} message={resource.health.message} />}
+          {resource.health === undefined ? null : (
+            <Health status={resource.health.status} message={resource.health.message} />
+          )}
           <Sync status={resource.status} />
           {resource.health?.message === undefined ? null : <p>{resource.health.message}</p>}
-          {result === undefined || result.message === '' ? null : <p className={result.status === 'SyncFailed' ? 'bad' : 'muted'}>{result.message}</p>}
+          {result === undefined || result.message === '' ? null : (
+            <p className={result.status === 'SyncFailed' ? 'bad' : 'muted'}>{result.message}</p>
+          )}
         </div>
       )}
       <QueryView query={query} loading={<SkeletonRows rows={8} label="Loading the object" />}>
@@ -83,11 +95,20 @@ export function NotRead({ error }: { error: string }) {
 
 function Text({ detail, view }: { detail: ResourceDetail; view: View }): ReactNode {
   if (view === 'diff') {
-    if (detail.desired === undefined) return <Empty title="This object is not declared: there is nothing to compare it with" />;
+    if (detail.desired === undefined)
+      return <Empty title="This object is not declared: there is nothing to compare it with" />;
     if (detail.live === undefined) return <Empty title="The live object is not known" />;
-    return <DiffView live={toYaml(ownedPart(detail.live, detail.desired))} desired={toYaml(detail.desired)} split={false} label="Live compared with desired" />;
+    return (
+      <DiffView
+        live={toYaml(ownedPart(detail.live, detail.desired))}
+        desired={toYaml(detail.desired)}
+        split={false}
+        label="Live compared with desired"
+      />
+    );
   }
   const value = view === 'live' ? detail.live : detail.desired;
-  if (value === undefined) return <Empty title={view === 'live' ? 'The live object is not known' : 'This object is not declared'} />;
+  if (value === undefined)
+    return <Empty title={view === 'live' ? 'The live object is not known' : 'This object is not declared'} />;
   return <CodeView text={toYaml(value)} label={`the ${view} object`} />;
 }

@@ -27,7 +27,8 @@ export function ResourcesTab({ app }: { app: ApplicationDetail }) {
   });
   const nodes = useMemo(() => (tree.data === undefined ? undefined : rooted(app, tree.data)), [app, tree.data]);
   const filtered = state.filter !== '' || state.only !== '';
-  const matches = (node: TreeNode) => node.id !== rootId && matchesText(node, state.filter) && (state.only === '' || isTrouble(node));
+  const matches = (node: TreeNode) =>
+    node.id !== rootId && matchesText(node, state.filter) && (state.only === '' || isTrouble(node));
   const clear = () => set({ filter: '', only: '' });
   return (
     <div className={state.resource === '' ? 'beside' : 'beside open'}>
@@ -45,27 +46,63 @@ export function ResourcesTab({ app }: { app: ApplicationDetail }) {
           <label className="search small">
             <Icon name="search" />
             <span className="visually-hidden">Filter resources</span>
-            <input ref={filter} type="search" placeholder="Filter by kind or name" spellCheck={false} value={state.filter} onChange={(event) => set({ filter: event.target.value })} />
+            <input
+              ref={filter}
+              type="search"
+              placeholder="Filter by kind or name"
+              spellCheck={false}
+              value={state.filter}
+              onChange={(event) => set({ filter: event.target.value })}
+            />
           </label>
           <label className="check">
-            <input type="checkbox" checked={state.only !== ''} onChange={(event) => set({ only: event.target.checked ? 'trouble' : '' })} />
+            <input
+              type="checkbox"
+              checked={state.only !== ''}
+              onChange={(event) => set({ only: event.target.checked ? 'trouble' : '' })}
+            />
             Only trouble
           </label>
         </div>
         {tree.data?.live === false ? <NotLive tree={tree.data} /> : null}
         {state.view === 'table' ? (
-          <ResourcesTable app={app} text={state.filter} onlyTrouble={state.only !== ''} selected={state.resource} onSelect={(resource) => set({ resource })} onClear={clear} />
+          <ResourcesTable
+            app={app}
+            text={state.filter}
+            onlyTrouble={state.only !== ''}
+            selected={state.resource}
+            onSelect={(resource) => set({ resource })}
+            onClear={clear}
+          />
         ) : (
-          <QueryView query={{ data: nodes, error: tree.error, refetch: tree.refetch }} loading={<SkeletonRows rows={10} label="Loading the resource tree" />}>
+          <QueryView
+            query={{ data: nodes, error: tree.error, refetch: tree.refetch }}
+            loading={<SkeletonRows rows={10} label="Loading the resource tree" />}
+          >
             {(all) => {
               const shown = filtered ? filterTree(all, matches) : all;
               if (shown.length === 0) return <NoMatch onClear={clear} />;
-              return <ResourceTree nodes={shown} namespace={app.destinationNamespace} selected={state.resource || undefined} onSelect={(resource) => set({ resource })} open={filtered} />;
+              return (
+                <ResourceTree
+                  nodes={shown}
+                  namespace={app.destinationNamespace}
+                  selected={state.resource || undefined}
+                  onSelect={(resource) => set({ resource })}
+                  open={filtered}
+                />
+              );
             }}
           </QueryView>
         )}
       </section>
-      {state.resource === '' ? null : <ResourcePanel key={state.resource} app={app} resourceKey={state.resource} onClose={() => set({ resource: '' })} />}
+      {state.resource === '' ? null : (
+        <ResourcePanel
+          key={state.resource}
+          app={app}
+          resourceKey={state.resource}
+          onClose={() => set({ resource: '' })}
+        />
+      )}
     </div>
   );
 }

@@ -25,7 +25,12 @@ export function ResourcesTable({ app, text, onlyTrouble, selected, onSelect, onC
   useHotkeys(rows.bindings);
   if (app.resources.length === 0) return <Empty title="No resources yet" />;
   if (shown.length === 0) return <NoMatch onClear={onClear} />;
-  const results = new Map(app.operationState?.resources.map((result) => [`${result.group}/${result.kind}/${result.namespace}/${result.name}`, result]));
+  const results = new Map(
+    app.operationState?.resources.map((result) => [
+      `${result.group}/${result.kind}/${result.namespace}/${result.name}`,
+      result,
+    ]),
+  );
   return (
     <div ref={scroller} className="scroller">
       <table className="table resources" aria-rowcount={shown.length + 1}>
@@ -33,11 +38,17 @@ export function ResourcesTable({ app, text, onlyTrouble, selected, onSelect, onC
           <tr>
             <th scope="col">Name</th>
             <th scope="col">Kind</th>
-            <th scope="col" className="wide-only">Group</th>
-            <th scope="col" className="wide-only">Namespace</th>
+            <th scope="col" className="wide-only">
+              Group
+            </th>
+            <th scope="col" className="wide-only">
+              Namespace
+            </th>
             <th scope="col">Health</th>
             <th scope="col">Sync status</th>
-            <th scope="col" className="wide-only">Last operation</th>
+            <th scope="col" className="wide-only">
+              Last operation
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -48,7 +59,13 @@ export function ResourcesTable({ app, text, onlyTrouble, selected, onSelect, onC
             const index = view.start + offset;
             const result = results.get(resource.key);
             return (
-              <tr key={resource.key} aria-rowindex={index + 2} aria-selected={resource.key === selected} className={resource.key === selected ? 'selected' : undefined} onClick={() => onSelect(resource.key)}>
+              <tr
+                key={resource.key}
+                aria-rowindex={index + 2}
+                aria-selected={resource.key === selected}
+                className={resource.key === selected ? 'selected' : undefined}
+                onClick={() => onSelect(resource.key)}
+              >
                 <th scope="row" className="cut">
                   <button type="button" className="link" ref={rows.refFor(index)} onFocus={() => rows.setActive(index)}>
                     {resource.name}
@@ -57,11 +74,18 @@ export function ResourcesTable({ app, text, onlyTrouble, selected, onSelect, onC
                 <td className="cut">{resource.kind}</td>
                 <td className="wide-only muted cut">{resource.group || 'core'}</td>
                 <td className="wide-only muted cut">{resource.namespace || '–'}</td>
-                <td>{resource.health === undefined ? null : <Health status={resource.health.status} message={resource.health.message} />}</td>
+                <td>
+                  {resource.health === undefined ? null : (
+                    <Health status={resource.health.status} message={resource.health.message} />
+                  )}
+                </td>
                 <td>
                   <Sync status={resource.status} />
                 </td>
-                <td className={`wide-only cut ${result?.status === 'SyncFailed' ? 'bad' : 'muted'}`} title={result?.message}>
+                <td
+                  className={`wide-only cut ${result?.status === 'SyncFailed' ? 'bad' : 'muted'}`}
+                  title={result?.message}
+                >
                   {result === undefined ? '' : `${result.action}${result.message === '' ? '' : `: ${result.message}`}`}
                 </td>
               </tr>
@@ -77,7 +101,9 @@ export function ResourcesTable({ app, text, onlyTrouble, selected, onSelect, onC
 }
 
 function matches(resource: ResourceView, text: string): boolean {
-  return `${resource.kind} ${resource.namespace}/${resource.name} ${resource.group}`.toLowerCase().includes(text.trim().toLowerCase());
+  return `${resource.kind} ${resource.namespace}/${resource.name} ${resource.group}`
+    .toLowerCase()
+    .includes(text.trim().toLowerCase());
 }
 
 function isTrouble(resource: ResourceView): boolean {

@@ -15,13 +15,22 @@ const maxResources = 500;
 type Which = 'all' | 'out-of-sync' | 'chosen';
 
 /** Syncs the whole application or some of its resources to the desired generation. */
-export function SyncDialog({ app, onClose, onAccepted }: { app: ApplicationDetail; onClose: () => void; onAccepted: (pending: Pending) => void }) {
+export function SyncDialog({
+  app,
+  onClose,
+  onAccepted,
+}: {
+  app: ApplicationDetail;
+  onClose: () => void;
+  onAccepted: (pending: Pending) => void;
+}) {
   const api = useApi();
   const [options, setOptions] = useState({ prune: false, dryRun: false, force: false });
   const [which, setWhich] = useState<Which>('all');
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const outOfSync = app.resources.filter((resource) => resource.status === 'OutOfSync');
-  const selected = which === 'all' ? undefined : which === 'out-of-sync' ? outOfSync.map((resource) => resource.key) : [...chosen];
+  const selected =
+    which === 'all' ? undefined : which === 'out-of-sync' ? outOfSync.map((resource) => resource.key) : [...chosen];
   const change = useChange(app.id, {
     run: (body: SyncRequest) => api.sync(app.id, body),
     said: options.dryRun ? 'Dry run accepted' : 'Sync accepted',
@@ -38,7 +47,11 @@ export function SyncDialog({ app, onClose, onAccepted }: { app: ApplicationDetai
   };
   const option = (name: keyof typeof options, title: string, text: string) => (
     <label className="option">
-      <input type="checkbox" checked={options[name]} onChange={(event) => setOptions({ ...options, [name]: event.target.checked })} />
+      <input
+        type="checkbox"
+        checked={options[name]}
+        onChange={(event) => setOptions({ ...options, [name]: event.target.checked })}
+      />
       <span>
         {title}
         <small>{text}</small>
@@ -59,7 +72,11 @@ export function SyncDialog({ app, onClose, onAccepted }: { app: ApplicationDetai
         {app.desired === undefined ? null : <span className="mono">{shortRevision(app.desired.revision)}</span>} on{' '}
         {app.cluster}/{app.destinationNamespace}.
       </p>
-      {option('prune', 'Prune', 'Delete objects that the application owns and that are no longer desired. The guards still hold.')}
+      {option(
+        'prune',
+        'Prune',
+        'Delete objects that the application owns and that are no longer desired. The guards still hold.',
+      )}
       {option('dryRun', 'Dry run', 'Let the API server check every object and change nothing.')}
       {option('force', 'Force', 'Delete and recreate objects that cannot be changed in place.')}
       <div className="field">
@@ -83,15 +100,31 @@ export function SyncDialog({ app, onClose, onAccepted }: { app: ApplicationDetai
 function whyNot(selected: string[] | undefined): string | undefined {
   if (selected === undefined) return undefined;
   if (selected.length === 0) return 'No resource is chosen';
-  return selected.length > maxResources ? `At most ${maxResources} resources can be chosen; sync all instead` : undefined;
+  return selected.length > maxResources
+    ? `At most ${maxResources} resources can be chosen; sync all instead`
+    : undefined;
 }
 
-function Chooser({ resources, chosen, onChange }: { resources: ResourceView[]; chosen: ReadonlySet<string>; onChange: (chosen: ReadonlySet<string>) => void }) {
+function Chooser({
+  resources,
+  chosen,
+  onChange,
+}: {
+  resources: ResourceView[];
+  chosen: ReadonlySet<string>;
+  onChange: (chosen: ReadonlySet<string>) => void;
+}) {
   const [filter, setFilter] = useState('');
   const matching = resources.filter((resource) => objectTitle(resource).toLowerCase().includes(filter.toLowerCase()));
   return (
     <div className="chooser">
-      <input type="search" aria-label="Filter resources" placeholder={`Filter ${counted(resources.length, 'resource')}`} value={filter} onChange={(event) => setFilter(event.target.value)} />
+      <input
+        type="search"
+        aria-label="Filter resources"
+        placeholder={`Filter ${counted(resources.length, 'resource')}`}
+        value={filter}
+        onChange={(event) => setFilter(event.target.value)}
+      />
       <ul>
         {matching.slice(0, 200).map((resource) => (
           <li key={resource.key}>

@@ -27,7 +27,9 @@ export function useChange<T>(
     onSuccess(accepted) {
       const pending = options.what === undefined ? undefined : pendingOf(options.what, accepted);
       if (pending !== undefined) options.onAccepted?.(pending);
-      toasts.say(accepted?.generation === undefined ? options.said : `${options.said} (generation ${accepted.generation})`);
+      toasts.say(
+        accepted?.generation === undefined ? options.said : `${options.said} (generation ${accepted.generation})`,
+      );
       options.onDone?.();
       void client.invalidateQueries({ queryKey: keys.application(id) });
       void client.invalidateQueries({ queryKey: keys.lists });

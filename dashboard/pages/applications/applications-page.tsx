@@ -48,12 +48,22 @@ export function ApplicationsPage() {
           <h1 className="visually-hidden">Applications</h1>
           <SearchBox ref={searchBox} value={query.search} onChange={(text) => change({ ...query, search: text })} />
           <div className="narrow-filters">
-            <Popover label="Filters" button={<><Icon name="filter" />Filters{filters > 0 ? ` (${filters})` : ''}</>}>
+            <Popover
+              label="Filters"
+              button={
+                <>
+                  <Icon name="filter" />
+                  Filters{filters > 0 ? ` (${filters})` : ''}
+                </>
+              }
+            >
               {() => <div className="filters-panel">{facets}</div>}
             </Popover>
           </div>
           <span className="total num" role="status" aria-label="Number of applications">
-            {newest === undefined ? '' : `${count(newest.total)} ${newest.total === 1 ? 'application' : 'applications'}`}
+            {newest === undefined
+              ? ''
+              : `${count(newest.total)} ${newest.total === 1 ? 'application' : 'applications'}`}
           </span>
           {isFiltered(query) ? (
             <Button kind="quiet" onClick={() => change(withoutFilters(query))}>
@@ -62,7 +72,10 @@ export function ApplicationsPage() {
           ) : null}
         </div>
         {newest === undefined ? null : <HealthBar counts={newest.counts.health} query={query} onChange={change} />}
-        <QueryView query={{ data: newest, error: list.error, refetch: list.refetch }} loading={<SkeletonRows rows={14} label="Loading applications" />}>
+        <QueryView
+          query={{ data: newest, error: list.error, refetch: list.refetch }}
+          loading={<SkeletonRows rows={14} label="Loading applications" />}
+        >
           {() =>
             items.length === 0 ? (
               <Empty title="No application matches">
@@ -75,7 +88,11 @@ export function ApplicationsPage() {
                 query={query}
                 onChange={change}
                 old={list.isPlaceholderData}
-                more={{ has: list.hasNextPage, loading: list.isFetchingNextPage, load: () => void list.fetchNextPage({ cancelRefetch: false }) }}
+                more={{
+                  has: list.hasNextPage,
+                  loading: list.isFetchingNextPage,
+                  load: () => void list.fetchNextPage({ cancelRefetch: false }),
+                }}
               />
             )
           }

@@ -44,9 +44,15 @@ export function ApplicationsTable({ items, total, query, onChange, old, more }: 
             <Head text="Name" field="name" query={query} onChange={onChange} />
             <Head text="Health" field="health" query={query} onChange={onChange} />
             <Head text="Sync status" field="sync" query={query} onChange={onChange} />
-            <th scope="col" className="wide-only">Revision</th>
-            <th scope="col" className="wide-only col-project">Project</th>
-            <th scope="col" className="wide-only">Destination</th>
+            <th scope="col" className="wide-only">
+              Revision
+            </th>
+            <th scope="col" className="wide-only col-project">
+              Project
+            </th>
+            <th scope="col" className="wide-only">
+              Destination
+            </th>
             <Head text="Updated" field="updated" query={query} onChange={onChange} right />
           </tr>
         </thead>
@@ -54,7 +60,16 @@ export function ApplicationsTable({ items, total, query, onChange, old, more }: 
           {view.beforePx > 0 ? <Spacer px={view.beforePx} /> : null}
           {items.slice(view.start, view.end).map((app, offset) => {
             const index = view.start + offset;
-            return <Row key={app.id} app={app} index={index} active={index === rows.active} linkRef={rows.refFor(index)} onActive={rows.setActive} />;
+            return (
+              <Row
+                key={app.id}
+                app={app}
+                index={index}
+                active={index === rows.active}
+                linkRef={rows.refFor(index)}
+                onActive={rows.setActive}
+              />
+            );
           })}
           {view.afterPx > 0 ? <Spacer px={view.afterPx} /> : null}
         </tbody>
@@ -81,7 +96,12 @@ function Row({ app, index, active, linkRef, onActive }: RowProps) {
     <tr aria-rowindex={index + 2} className={active ? 'active' : undefined} data-id={app.id}>
       <th scope="row">
         <div className="name-cell">
-          <Link href={applicationPath(app.id)} className="row-link" ref={linkRef as ((node: HTMLAnchorElement | null) => void) | undefined} onFocus={() => onActive(index)}>
+          <Link
+            href={applicationPath(app.id)}
+            className="row-link"
+            ref={linkRef as ((node: HTMLAnchorElement | null) => void) | undefined}
+            onFocus={() => onActive(index)}
+          >
             <span className="cut">{app.name}</span>
           </Link>
           {app.kind === 'Kustomization' ? <span className="kind">Kustomization</span> : null}
@@ -100,7 +120,9 @@ function Row({ app, index, active, linkRef, onActive }: RowProps) {
       <td className="wide-only">
         <Revision app={app} />
       </td>
-      <td className="wide-only cut col-project" title={app.project}>{app.project}</td>
+      <td className="wide-only cut col-project" title={app.project}>
+        {app.project}
+      </td>
       <td className="wide-only cut" title={`${app.cluster}/${app.destinationNamespace}`}>
         {app.cluster}
         <span className="muted">/{app.destinationNamespace}</span>
@@ -130,10 +152,26 @@ function Revision({ app }: { app: ApplicationSummary }) {
   );
 }
 
-function Head({ text, field, query, onChange, right = false }: { text: string; field: SortField; query: ListQuery; onChange: (query: ListQuery) => void; right?: boolean }) {
+function Head({
+  text,
+  field,
+  query,
+  onChange,
+  right = false,
+}: {
+  text: string;
+  field: SortField;
+  query: ListQuery;
+  onChange: (query: ListQuery) => void;
+  right?: boolean;
+}) {
   const sorted = query.sort === field;
   return (
-    <th scope="col" className={right ? 'right' : undefined} aria-sort={sorted ? (query.descending ? 'descending' : 'ascending') : undefined}>
+    <th
+      scope="col"
+      className={right ? 'right' : undefined}
+      aria-sort={sorted ? (query.descending ? 'descending' : 'ascending') : undefined}
+    >
       <button type="button" className="sort" onClick={() => onChange(toggleSort(query, field))}>
         {text}
         {sorted ? <Icon name={query.descending ? 'down' : 'up'} /> : null}

@@ -16,7 +16,15 @@ const groups: readonly { facet: Facet; title: string; known: readonly string[] }
 ];
 
 /** Filters with the number of applications behind each value; several values of one filter mean any of them. */
-export function Facets({ counts, query, onChange }: { counts: ApplicationList['counts']; query: ListQuery; onChange: (query: ListQuery) => void }) {
+export function Facets({
+  counts,
+  query,
+  onChange,
+}: {
+  counts: ApplicationList['counts'];
+  query: ListQuery;
+  onChange: (query: ListQuery) => void;
+}) {
   return (
     <>
       {groups.map(({ facet, title, known }) => (
@@ -34,9 +42,20 @@ export function Facets({ counts, query, onChange }: { counts: ApplicationList['c
 
 const shown = 8;
 
-function FacetGroup({ facet, title, options, onToggle }: { facet: Facet; title: string; options: FacetOption[]; onToggle: (value: string) => void }) {
+function FacetGroup({
+  facet,
+  title,
+  options,
+  onToggle,
+}: {
+  facet: Facet;
+  title: string;
+  options: FacetOption[];
+  onToggle: (value: string) => void;
+}) {
   const [all, setAll] = useState(false);
-  const visible = all || options.length <= shown + 1 ? options : options.filter((option, index) => index < shown || option.chosen);
+  const visible =
+    all || options.length <= shown + 1 ? options : options.filter((option, index) => index < shown || option.chosen);
   return (
     <fieldset className="facet">
       <legend>{title}</legend>

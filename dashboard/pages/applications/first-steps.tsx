@@ -8,8 +8,8 @@ export function FirstSteps() {
         <h1>No applications yet</h1>
         <p>
           Hand in the objects that you have: Argo CD <code>Application</code>, <code>ApplicationSet</code> and{' '}
-          <code>AppProject</code>, or Flux <code>GitRepository</code>, <code>Kustomization</code> and <code>HelmRelease</code>.
-          They appear here as soon as they are registered.
+          <code>AppProject</code>, or Flux <code>GitRepository</code>, <code>Kustomization</code> and{' '}
+          <code>HelmRelease</code>. They appear here as soon as they are registered.
         </p>
         <ol>
           <li>

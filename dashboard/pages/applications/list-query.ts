@@ -81,7 +81,11 @@ export interface FacetOption {
  * What a facet offers: `known` in their own order (all of a closed set), then whatever the service counted or the address chose.
  * A chosen value stays visible with a count of 0, so that it can be taken back.
  */
-export function facetOptions(counts: Record<string, number>, chosen: readonly string[], known: readonly string[] = []): FacetOption[] {
+export function facetOptions(
+  counts: Record<string, number>,
+  chosen: readonly string[],
+  known: readonly string[] = [],
+): FacetOption[] {
   const others = [...new Set([...Object.keys(counts), ...chosen])].filter((value) => !known.includes(value)).sort();
   return [...known, ...others].map((value) => ({ value, count: counts[value] ?? 0, chosen: chosen.includes(value) }));
 }

@@ -3,7 +3,15 @@ import { useEffect, useState } from 'react';
 import { Icon } from '../../ui/icons.tsx';
 
 /** Search as one types: the text is handed on 150 ms after the last key. Escape empties it, then leaves it. */
-export function SearchBox({ value, onChange, ref }: { value: string; onChange: (text: string) => void; ref: Ref<HTMLInputElement> }) {
+export function SearchBox({
+  value,
+  onChange,
+  ref,
+}: {
+  value: string;
+  onChange: (text: string) => void;
+  ref: Ref<HTMLInputElement>;
+}) {
   const [typed, setTyped] = useState({ text: value, of: value });
   // The address changed by other means (Back, Clear): it wins over what was typed.
   if (typed.of !== value) setTyped({ text: value, of: value });

@@ -3,14 +3,22 @@ import { argoApplicationId, compileArgoApplication } from '#shared/domain/compil
 import type { CompileContext } from '#shared/domain/compile/context.ts';
 import type { JsonObject } from '#shared/domain/json.ts';
 
-const context: CompileContext = { homeCluster: 'home', defaultCluster: 'home', resolveCluster: ({ name }) => name ?? 'home' };
+const context: CompileContext = {
+  homeCluster: 'home',
+  defaultCluster: 'home',
+  resolveCluster: ({ name }) => name ?? 'home',
+};
 
 function application(spec: JsonObject, metadata: JsonObject = {}): JsonObject {
   return {
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'Application',
     metadata: { name: 'shop', namespace: 'argocd', ...metadata },
-    spec: { source: { repoURL: 'https://git.example/shop.git', path: 'app' }, destination: { namespace: 'shop' }, ...spec },
+    spec: {
+      source: { repoURL: 'https://git.example/shop.git', path: 'app' },
+      destination: { namespace: 'shop' },
+      ...spec,
+    },
   };
 }
 
@@ -53,7 +61,10 @@ describe('compiling an Argo CD Application', () => {
   });
 
   it('takes `automated.enabled: false` as not automated', () => {
-    const { application: compiled } = compileArgoApplication(application({ syncPolicy: { automated: { enabled: false, prune: true } } }), context);
+    const { application: compiled } = compileArgoApplication(
+      application({ syncPolicy: { automated: { enabled: false, prune: true } } }),
+      context,
+    );
 
     expect(compiled.policy.automated).toBe(false);
   });
@@ -90,7 +101,9 @@ describe('compiling an Argo CD Application', () => {
   });
 
   it('refuses two tools in one source', () => {
-    const object = application({ source: { repoURL: 'https://git.example/x.git', path: '.', helm: {}, kustomize: {} } });
+    const object = application({
+      source: { repoURL: 'https://git.example/x.git', path: '.', helm: {}, kustomize: {} },
+    });
 
     expect(() => compileArgoApplication(object, context)).toThrow(/more than one of helm, kustomize, directory/);
   });

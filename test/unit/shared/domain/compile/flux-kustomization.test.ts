@@ -3,14 +3,22 @@ import { compileFluxKustomization, kustomizationId } from '#shared/domain/compil
 import type { JsonObject } from '#shared/domain/json.ts';
 
 const context = { homeCluster: 'home', defaultCluster: 'home', resolveCluster: () => 'home' };
-const repository: JsonObject = { spec: { url: 'https://git.example/fleet.git', ref: { branch: 'main' }, interval: '1m' } };
+const repository: JsonObject = {
+  spec: { url: 'https://git.example/fleet.git', ref: { branch: 'main' }, interval: '1m' },
+};
 
 function kustomization(spec: JsonObject): JsonObject {
   return {
     apiVersion: 'kustomize.toolkit.fluxcd.io/v1',
     kind: 'Kustomization',
     metadata: { name: 'apps', namespace: 'flux-system' },
-    spec: { interval: '10m', prune: true, path: './apps', sourceRef: { kind: 'GitRepository', name: 'fleet' }, ...spec },
+    spec: {
+      interval: '10m',
+      prune: true,
+      path: './apps',
+      sourceRef: { kind: 'GitRepository', name: 'fleet' },
+      ...spec,
+    },
   };
 }
 
@@ -34,7 +42,8 @@ describe('compiling a Flux Kustomization', () => {
 
   it('follows Flux’s order of ref fields', () => {
     const of = (ref: JsonObject) =>
-      compileFluxKustomization(kustomization({}), { spec: { url: 'https://git.example/x', ref } }, context).application.sources[0]?.revision;
+      compileFluxKustomization(kustomization({}), { spec: { url: 'https://git.example/x', ref } }, context).application
+        .sources[0]?.revision;
 
     expect(of({ commit: 'abc', branch: 'main', tag: 'v1' })).toBe('abc');
     expect(of({ name: 'refs/pull/1/head', tag: 'v1' })).toBe('refs/pull/1/head');
@@ -45,7 +54,8 @@ describe('compiling a Flux Kustomization', () => {
 
   it('is suspended when it or its GitRepository is', () => {
     const suspended = (spec: JsonObject, source: JsonObject) =>
-      compileFluxKustomization(kustomization(spec), { spec: { url: 'https://git.example/x', ...source } }, context).application.policy.suspended;
+      compileFluxKustomization(kustomization(spec), { spec: { url: 'https://git.example/x', ...source } }, context)
+        .application.policy.suspended;
 
     expect(suspended({ suspend: true }, {})).toBe(true);
     expect(suspended({}, { suspend: true })).toBe(true);
@@ -53,9 +63,14 @@ describe('compiling a Flux Kustomization', () => {
   });
 
   it('says what it does not support yet', () => {
-    const spec = { decryption: { provider: 'sops' }, postBuild: { substituteFrom: [{ kind: 'ConfigMap', name: 'x' }] } };
+    const spec = {
+      decryption: { provider: 'sops' },
+      postBuild: { substituteFrom: [{ kind: 'ConfigMap', name: 'x' }] },
+    };
 
-    expect(() => compileFluxKustomization(kustomization(spec), repository, context)).toThrow(/spec\.decryption, spec\.postBuild\.substituteFrom are not supported yet/);
+    expect(() => compileFluxKustomization(kustomization(spec), repository, context)).toThrow(
+      /spec\.decryption, spec\.postBuild\.substituteFrom are not supported yet/,
+    );
   });
 
   it('keeps Kustomizations of several clusters apart by id', () => {
