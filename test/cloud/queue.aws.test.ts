@@ -7,6 +7,8 @@ import { describeQueue } from '#test/contract/queue.contract.ts';
 import { describeOnAws, dynamodbAt, sqsAt } from './aws-emulators.ts';
 
 const clock = createSystemClock();
+/** LocalStack looks once a second, and later on a busy machine, for what is visible again. */
+const lateMs = 1500;
 
 await describeOnAws('SQS', ['dynamodb', 'localstack'], (aws) => {
   describeQueue('SQS', async () => {
@@ -16,7 +18,12 @@ await describeOnAws('SQS', ['dynamodb', 'localstack'], (aws) => {
     const chunks = createChunkStore({ client: table, table: 'bodies', clock, expireAfterSeconds: 15 * 86_400 });
     return {
       queues: createQueues({ client, clock, chunks, urls: (settings) => createQueue(client, settings) }),
-      timing: { visibilitySeconds: 2, waitSeconds: 2, runs: 2, pass: (seconds) => clock.sleep(seconds * 1000) },
+      timing: {
+        visibilitySeconds: 3,
+        waitSeconds: 2,
+        runs: 2,
+        pass: (seconds) => clock.sleep(seconds * 1000 + lateMs),
+      },
       async close() {
         client.destroy();
         table.destroy();
