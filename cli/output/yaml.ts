@@ -60,6 +60,6 @@ const octal: ScalarTag = {
 };
 
 function withDigits<T extends CollectionTag | ScalarTag>(tag: T): T {
-  if (tag.tag !== 'tag:yaml.org,2002:float' || !('test' in tag) || tag.test?.test('.') !== true) return tag;
+  if (tag.tag !== 'tag:yaml.org,2002:float' || !('test' in tag) || !(tag.test?.test('.') ?? false)) return tag;
   return { ...tag, test: /^[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)$/ };
 }

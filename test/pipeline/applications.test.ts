@@ -31,8 +31,8 @@ async function push(contents: Record<string, string>): Promise<string> {
   return (await product.git(work, 'rev-parse', 'HEAD')).trim();
 }
 
-const configMap = (name: string, value = 'x', annotations = '{}') =>
-  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, annotations: ${annotations}}\ndata: {v: "${value}"}\n`;
+const configMap = (name: string, content = 'x', annotations = '{}') =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, annotations: ${annotations}}\ndata: {v: "${content}"}\n`;
 
 function application(name: string, syncPolicy: unknown = { automated: { prune: true, selfHeal: true } }, spec = {}) {
   return {

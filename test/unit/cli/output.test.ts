@@ -166,6 +166,7 @@ describe('reading YAML', () => {
       { value: { a: 1 }, line: 3 },
       { value: { b: 2 }, line: 7 },
     ]);
+    expect(readYaml('spec: {path: .}\nmode: 0o17\n')[0]?.value).toEqual({ spec: { path: '.' }, mode: 15 });
     expect(readYaml('{"a": [1, 2]}')[0]?.value).toEqual({ a: [1, 2] });
     expect(() => readYaml('a: [1')).toThrow(/line 1/);
   });

@@ -160,6 +160,15 @@ describe('differences that are shown', () => {
   });
 });
 
+describe('a Secret with a misspelt field', () => {
+  it('shows its name only', () => {
+    const shown = JSON.stringify(redactObject({ apiVersion: 'v1', kind: 'Secret', dta: { a: canary }, foo: canary }));
+
+    isClean(shown);
+    expect(shown).toContain('"dta"');
+  });
+});
+
 describe('a text of an API server about a Secret (NT-90)', () => {
   const object = secret({ data: { a: encoded }, stringData: { b: canary } });
 
@@ -180,6 +189,14 @@ describe('a text of an API server about a Secret (NT-90)', () => {
 
   it('loses quoted values even where only the kind is known', () => {
     isClean(redactText(`data[a]: Invalid value: "${canary}": x`, { group: '', kind: 'Secret' }));
+  });
+
+  it('loses what server-side apply says that it got', () => {
+    const text = `.stringData.a: expected string, got &value.valueUnstructured{Value:map[string]interface {}{"b":"${canary}"}}`;
+    const shown = redactText(text, { group: '', kind: 'Secret' });
+
+    isClean(shown);
+    expect(shown).toContain('.stringData.a: expected string');
   });
 
   it('about another kind stays as it is', () => {
