@@ -16,7 +16,7 @@ const maxChunkBytes = 64 * 1024 * 1024;
 const pageSize = 1000;
 const removalsAtOnce = 8;
 /** A chunk that is put again counts as written again, so that retention spares what is in use; finer than this nobody needs. */
-const freshForMs = 3_600_000;
+const freshForMs = 1_800_000;
 const listPrefix = 'CHUNK#';
 
 /**

@@ -5,7 +5,7 @@ import type { Database } from './database.ts';
 const maxChunkBytes = 64 * 1024 * 1024;
 const pageSize = 1000;
 /** A chunk that is put again counts as written again, so that retention spares what is in use; finer than this nobody needs. */
-const freshForMs = 3_600_000;
+const freshForMs = 1_800_000;
 
 /** Immutable bytes in the database file. Bytes are never overwritten: the first put of a digest counts. */
 export function createChunkStore(database: Database): ChunkStore {
