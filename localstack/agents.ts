@@ -6,6 +6,8 @@ export interface AgentOptions {
   /** The very bundle that the image holds. */
   bundle: string;
   nodeFlags: readonly string[];
+  /** What the image sets as well. */
+  environment: Readonly<Record<string, string>>;
   server: string;
   organisation: string;
   cluster: string;
@@ -68,6 +70,7 @@ export function startAgent(options: AgentOptions): RunningAgent {
 /** Only what the agent needs: nothing of this process's environment leaks into it. */
 function environmentOf(options: AgentOptions): NodeJS.ProcessEnv {
   return {
+    ...options.environment,
     PATH: process.env['PATH'],
     HOME: process.env['HOME'],
     HAWSER_SERVER: options.server,

@@ -4,7 +4,7 @@ import { toId } from '#shared/domain/ids.ts';
 import { clusterKey, organisationKey, sortKeys } from '#shared/state/keys.ts';
 import { writeSettings } from '#shared/state/settings.ts';
 import { newToken } from '#functions/api/auth.ts';
-import { agentNodeFlags } from '#infra/build/bundle-agent.ts';
+import { agentEnvironment, agentNodeFlags } from '#infra/build/bundle-agent.ts';
 import { startAgent, type RunningAgent } from './agents.ts';
 import { startSandbox, type Progress, type SandboxCluster } from './cluster/sandbox.ts';
 import { writeContextKubeconfig } from './kube-context.ts';
@@ -83,6 +83,7 @@ export async function startAgents(from: AgentStart): Promise<{ target: Target; a
     const agent = startAgent({
       bundle: from.bundle,
       nodeFlags: agentNodeFlags,
+      environment: agentEnvironment,
       server: service.url,
       organisation,
       cluster: target.name,
