@@ -128,11 +128,11 @@ function reasonOf(job: PublishJob, root: SnapshotRoot): { reason: string; messag
       reason: 'DeletionOrdered',
       message: `deletion ordered by ${root.deletion.by} (${root.deletion.cascade})`,
     };
+  const of = job.result.status === 'repeat' ? job.result.of : undefined;
+  if (of !== undefined)
+    return { reason: 'RolledBack', message: `generation ${of} (${short}) is desired again, by ${by}` };
   if (root.sync) return { reason: 'SyncRequested', message: `sync of ${short} asked for by ${root.sync.by}` };
   if (job.result.status === 'repeat') {
-    const { of } = job.result;
-    if (of !== undefined)
-      return { reason: 'RolledBack', message: `generation ${of} (${short}) is desired again, by ${by}` };
     return {
       reason: root.policy.suspended ? 'Suspended' : 'Resumed',
       message: `${root.policy.suspended ? 'suspended' : 'resumed'} by ${by}`,
