@@ -76,7 +76,7 @@ export function ResourceTree({ nodes, namespace, selected, onSelect, open }: Res
         </thead>
         <tbody>
           <tr className="spacer" aria-hidden="true">
-            <td colSpan={5} style={{ height: view.beforePx }} />
+            <td style={{ height: view.beforePx }} />
           </tr>
           {laidOut.slice(view.start, view.end).map((row, offset) => {
             const index = view.start + offset;
@@ -96,7 +96,7 @@ export function ResourceTree({ nodes, namespace, selected, onSelect, open }: Res
             );
           })}
           <tr className="spacer" aria-hidden="true">
-            <td colSpan={5} style={{ height: view.afterPx }} />
+            <td style={{ height: view.afterPx }} />
           </tr>
         </tbody>
       </table>

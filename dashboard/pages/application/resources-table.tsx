@@ -53,7 +53,7 @@ export function ResourcesTable({ app, text, onlyTrouble, selected, onSelect, onC
         </thead>
         <tbody>
           <tr className="spacer" aria-hidden="true">
-            <td colSpan={7} style={{ height: view.beforePx }} />
+            <td style={{ height: view.beforePx }} />
           </tr>
           {shown.slice(view.start, view.end).map((resource, offset) => {
             const index = view.start + offset;
@@ -92,7 +92,7 @@ export function ResourcesTable({ app, text, onlyTrouble, selected, onSelect, onC
             );
           })}
           <tr className="spacer" aria-hidden="true">
-            <td colSpan={7} style={{ height: view.afterPx }} />
+            <td style={{ height: view.afterPx }} />
           </tr>
         </tbody>
       </table>

@@ -180,10 +180,11 @@ function Head({
   );
 }
 
+/** One cell only: a span over columns that a narrow screen hides would bring them back as empty ones. */
 function Spacer({ px }: { px: number }) {
   return (
     <tr className="spacer" aria-hidden="true">
-      <td colSpan={7} style={{ height: px }} />
+      <td style={{ height: px }} />
     </tr>
   );
 }
