@@ -126,7 +126,13 @@ function comparison(sort: NonNullable<ListQuery['sort']>): (a: ApplicationSummar
     if (field === 'updated') return a.updatedAt < b.updatedAt ? -1 : a.updatedAt > b.updatedAt ? 1 : 0;
     return 0;
   };
-  return (a, b) => direction * byField(a, b) || (a.id < b.id ? -1 : 1) * (field === 'name' ? direction : 1);
+  return (a, b) => direction * byField(a, b) || byName(a, b) * (field === 'name' ? direction : 1);
+}
+
+/** By the name that people see; several may share it. */
+function byName(a: ApplicationSummary, b: ApplicationSummary): number {
+  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
+  return a.id < b.id ? -1 : 1;
 }
 
 function count(summaries: ApplicationSummary[], of: (one: ApplicationSummary) => string): Record<string, number> {
