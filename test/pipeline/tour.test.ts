@@ -58,7 +58,7 @@ describe('the demo', () => {
       120_000,
     );
 
-    const names = (await list()).items.map((one) => one.id);
+    const names = (await list()).items.map((one) => one.id).sort();
     expect(names).toEqual([
       'flux-system-infra',
       'flux-system-tenants',
