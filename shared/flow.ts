@@ -2,11 +2,22 @@ import type { z } from 'zod';
 import { Hint } from './messages/hint.ts';
 import { RenderJob } from './messages/render-job.ts';
 import { PublishJob } from './messages/publish-job.ts';
+import { AgentMail } from './messages/agent-mail.ts';
 import { ReceivedReport } from './messages/agent-report.ts';
 import type { QueueSettings } from './ports/queue.ts';
 
 /** A stage of the pipeline: a folder in `functions/`, or the agent, or somebody outside. */
-export type Stage = 'git host' | 'webhook' | 'plan' | 'render' | 'publish' | 'agent' | 'report' | 'api' | 'sweep';
+export type Stage =
+  | 'git host'
+  | 'webhook'
+  | 'plan'
+  | 'render'
+  | 'publish'
+  | 'agent'
+  | 'report'
+  | 'api'
+  | 'sweep'
+  | 'token';
 
 /** One queue: its message, who sends, who receives, and how it behaves. */
 export interface FlowQueue<T = unknown> extends QueueSettings {
@@ -41,7 +52,7 @@ export const renderJobs = flowQueue('render-jobs', RenderJob, {
 });
 
 export const publishJobs = flowQueue('publish-jobs', PublishJob, {
-  from: ['plan', 'render', 'api'],
+  from: ['plan', 'render', 'api', 'report'],
   to: 'publish',
   carries: 'publish job: rendered objects, or why there are none, or a repeat',
   visibilitySeconds: 180,
@@ -50,7 +61,7 @@ export const publishJobs = flowQueue('publish-jobs', PublishJob, {
 });
 
 export const reports = flowQueue('reports', ReceivedReport, {
-  from: ['agent'],
+  from: ['api'],
   to: 'report',
   carries: 'report: per-application results and a heartbeat',
   visibilitySeconds: 120,
@@ -58,14 +69,25 @@ export const reports = flowQueue('reports', ReceivedReport, {
   batch: 10,
 });
 
+/** Reports and answers of agents that have credentials of their own for the queue; those that have not go through the API. */
+export const agentMail = flowQueue('agent-mail', AgentMail, {
+  from: ['agent'],
+  to: 'report',
+  carries: 'report or answer (checked against its sender)',
+  visibilitySeconds: 120,
+  maxReceives: 5,
+  batch: 10,
+});
+
 /** Every queue, in flow order. */
-export const flow = [hints, renderJobs, publishJobs, reports] as const;
+export const flow = [hints, renderJobs, publishJobs, reports, agentMail] as const;
 
 /** Hops that are not queues: what calls what, for the diagram. */
 export const calls: { from: Stage; to: Stage; carries: string }[] = [
   { from: 'git host', to: 'webhook', carries: 'push, signed' },
   { from: 'publish', to: 'agent', carries: 'command: HEAD moved (wake-up; polling is what counts)' },
-  { from: 'agent', to: 'api', carries: 'poll, chunks' },
+  { from: 'agent', to: 'api', carries: 'poll, chunks, reports' },
+  { from: 'agent', to: 'token', carries: 'ServiceAccount token for short-lived credentials' },
   { from: 'sweep', to: 'plan', carries: 'what webhooks missed' },
 ];
 

@@ -9,7 +9,7 @@ import type { Queue } from '#shared/ports/queue.ts';
 import type { Signer } from '#shared/ports/signer.ts';
 import type { InputChunks, SnapshotChunks } from '#shared/state/chunks.ts';
 import type { DeclareDeps } from '#shared/state/declare-context.ts';
-import type { Decision } from '#shared/state/heads.ts';
+import { readHead, renewHead, type Decision } from '#shared/state/heads.ts';
 import type { Row } from '#shared/ports/state-store.ts';
 import { getApplicationRow } from '#shared/state/registry.ts';
 import type { RootContent } from './build-root.ts';
@@ -71,6 +71,12 @@ async function handle(deps: PublishDeps, job: PublishJob, spec: Row<Application>
   const application = spec.value;
   if (result.status === 'repeat') {
     await finish(deps, job, application, await publishRepeat(deps, job, result));
+    return;
+  }
+  if (result.status === 'renew') {
+    // A head that has moved meanwhile was signed with that move.
+    const head = await readHead(deps.store, job.organisation, application.cluster, application.id);
+    if (head !== undefined) await renewHead(deps, job.organisation, head);
     return;
   }
   // What is being deleted is not published any more, whatever was on its way.

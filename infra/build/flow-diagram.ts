@@ -17,6 +17,7 @@ const stages: { stage: Stage; label: string }[] = [
   { stage: 'publish', label: 'publish' },
   { stage: 'api', label: 'api' },
   { stage: 'report', label: 'report' },
+  { stage: 'token', label: 'token' },
   { stage: 'agent', label: 'agent<br/>in each cluster' },
 ];
 

@@ -1,7 +1,8 @@
 import { HawserError } from '../errors.ts';
 import { sha256 } from './digest.ts';
 
-const idPattern = /^[a-z0-9-]{1,63}$/;
+/** What an id looks like. */
+export const idPattern = /^[a-z0-9-]{1,63}$/;
 
 /** True when `value` may be used as an id (organisation, project, cluster, repository, application). */
 export function isId(value: string): boolean {

@@ -89,6 +89,8 @@ export const AgentReport = z.object({
   /** Version of the cluster's HEAD that has been taken in. */
   version: z.number().int().nonnegative(),
   applications: z.array(ApplicationReport).max(200),
+  /** Applications whose roots came with a certificate that has ended: sign them again. */
+  renew: z.array(z.string()).max(500).optional(),
   heartbeat: z.object({
     /** Digest over (application, digest of its last report) of all applications: the service asks for all when it differs. */
     digest: z.string(),

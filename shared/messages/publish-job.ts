@@ -24,6 +24,8 @@ export const PublishJob = z.object({
     z.object({ status: z.literal('failed'), code: z.string(), message: z.string() }),
     /** A plan found the inputs as they are published: whatever an earlier plan complained of is over. */
     z.object({ status: z.literal('unchanged') }),
+    /** The head's certificate has ended before an agent could take it in: sign the same root again. */
+    z.object({ status: z.literal('renew') }),
     /** No render: publish again what is desired now, or what an older generation held, with another policy or request. */
     z.object({
       status: z.literal('repeat'),

@@ -16,6 +16,8 @@ export interface HubUpdate {
   scope: 'all' | 'changes';
   applications: Assignment[];
   commands: ClusterCommand[];
+  /** The hub holds no polls: ask again after so long. Absent: at once. */
+  nextPollSeconds?: number;
 }
 
 /** The agent's only view of the service. Every call may fail with `unavailable` (retry later) or `unauthenticated`. */

@@ -131,6 +131,22 @@ export async function confirmHead(
   return store.put({ ...head, revision: fence, value }, { revision: head.revision });
 }
 
+/** What a certificate must still have left: an agent needs time to take the root in. */
+const freshMs = 3600_000;
+
+/**
+ * Signs a head's root again, as it is, where its certificate has ended or is about to: a new agent must be able to take in
+ * what was published long ago. Nothing else changes, the fence included. False when the head is another by now.
+ */
+export async function renewHead(deps: HeadDeps, organisation: string, head: Row<Head>): Promise<boolean> {
+  const { root, certificate } = head.value.root;
+  if (Date.parse(certificate.notAfter) > deps.clock.now() + freshMs) return true;
+  const value: Head = { ...head.value, root: { root, ...(await deps.signer.sign(organisation, root)) } };
+  if (!(await deps.store.put({ ...head, value }, { revision: head.revision }))) return false;
+  await announceHead(deps, rootOf(value));
+  return true;
+}
+
 /** Asks a cluster's agent to report everything again: durable, and seen with the next poll (INV-32). */
 export async function askForAll(
   deps: Pick<HeadDeps, 'store' | 'bell' | 'clock'>,
