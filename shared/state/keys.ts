@@ -55,5 +55,6 @@ export const sortKeys = {
   assignment: (application: string) => `APP#${application}`,
   change: (version: number) => `CHANGE#${padded(version)}`,
   seen: 'SEEN',
+  answer: (question: string) => `ANSWER#${question}`,
   output: (inputDigest: string) => `OUTPUT#${inputDigest}`,
 } as const;

@@ -5,10 +5,10 @@ import { z } from 'zod';
 import type { HubUpdate } from '#shared/ports/hub.ts';
 import { AgentReport, type OpenedReport, type ReceivedReport } from '#shared/messages/agent-report.ts';
 import { Answer, type ClusterCommand } from '#shared/messages/cluster-command.ts';
+import { keepAnswer } from '#shared/state/answers.ts';
 import { holePatienceMs, readChanges, type Head } from '#shared/state/heads.ts';
 import { isoNow, requireAgent, type ApiContext, type ApiDeps, type ApiEnv } from '../context.ts';
 import { checked, describe } from '../openapi.ts';
-import { keepAnswer } from '../questions.ts';
 
 const compress = promisify(gzip);
 /** Longest that one poll is held open. */
