@@ -1,7 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { createQueues } from '#shared/adapters/embedded/sqlite-queues.ts';
-import { consume, type ConsumeOptions, type HandleContext } from '#shared/adapters/embedded/worker.ts';
+import { consume, type ConsumeOptions } from '#shared/adapters/embedded/worker.ts';
+import type { HandleContext } from '#shared/handle-delivery.ts';
 import { createMetrics } from '#shared/adapters/observe/prometheus-metrics.ts';
 import { createLog } from '#shared/adapters/observe/pino-log.ts';
 import { HawserError } from '#shared/errors.ts';
