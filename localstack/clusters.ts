@@ -1,16 +1,14 @@
 import { join } from 'node:path';
-import { sha256 } from '#shared/domain/digest.ts';
 import { toId } from '#shared/domain/ids.ts';
-import { clusterKey, organisationKey, sortKeys } from '#shared/state/keys.ts';
+import { clusterKey, sortKeys } from '#shared/state/keys.ts';
 import { writeSettings } from '#shared/state/settings.ts';
-import { newToken } from '#functions/api/auth.ts';
 import { agentEnvironment, agentNodeFlags } from '#infra/build/bundle-agent.ts';
 import { startAgent, type RunningAgent } from './agents.ts';
 import { startSandbox, type Progress, type SandboxCluster } from './cluster/sandbox.ts';
 import { writeContextKubeconfig } from './kube-context.ts';
 import type { StartOptions } from './options.ts';
 import type { Memory } from './run-file.ts';
-import type { Service } from './service.ts';
+import type { RunningService } from './running-service.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A cluster that the service steers. */
@@ -62,7 +60,7 @@ export async function startClusters(from: ClusterStart): Promise<Target[]> {
 interface AgentStart {
   options: StartOptions;
   terminal: Terminal;
-  service: Service;
+  service: RunningService;
   organisation: string;
   memory: Memory;
   bundle: string;
@@ -74,12 +72,12 @@ interface AgentStart {
 export async function startAgents(from: AgentStart): Promise<{ target: Target; agent: RunningAgent }[]> {
   const { options, terminal, service, organisation, memory, targets } = from;
   terminal.step(targets.length === 1 ? 'Agent' : 'Agents');
-  const rootKey = await service.api.signer.rootPublicKey(organisation);
-  await writeSettings(service.api.store, organisation, { defaultCluster: targets[0]?.name ?? 'sandbox' });
+  const rootKey = await service.rootPublicKey(organisation);
+  await writeSettings(service.store, organisation, { defaultCluster: targets[0]?.name ?? 'sandbox' });
   const started: { target: Target; agent: RunningAgent }[] = [];
   for (const target of targets) {
-    const token = (memory.agentTokens[target.name] ??= newToken(organisation, target.name));
-    await registerCluster(service, organisation, target, token);
+    const token = await service.register(target, memory.agentTokens[target.name]);
+    memory.agentTokens[target.name] = token;
     const agent = startAgent({
       bundle: from.bundle,
       nodeFlags: agentNodeFlags,
@@ -101,29 +99,12 @@ export async function startAgents(from: AgentStart): Promise<{ target: Target; a
   return started;
 }
 
-async function registerCluster(service: Service, organisation: string, target: Target, token: string): Promise<void> {
-  const { store } = service.api;
-  const partition = organisationKey(organisation);
-  const before = await store.get<object>(partition, sortKeys.cluster(target.name));
-  const value = {
-    id: target.name,
-    labels: {},
-    registeredAt: new Date().toISOString(),
-    ...before?.value,
-    servers: [target.server],
-    tokenDigest: sha256(token),
-  };
-  await store.putMany([
-    { partition, sort: sortKeys.cluster(target.name), revision: (before?.revision ?? 0) + 1, value },
-  ]);
-}
-
 /** An agent that does not get through in time is named, but does not keep the rest from starting. */
-async function untilConnected(service: Service, organisation: string, targets: Target[]): Promise<void> {
+async function untilConnected(service: RunningService, organisation: string, targets: Target[]): Promise<void> {
   const until = Date.now() + 20_000;
   for (const target of targets) {
     for (;;) {
-      const row = await service.api.store.get<{ at: string }>(clusterKey(organisation, target.name), sortKeys.seen);
+      const row = await service.store.get<{ at: string }>(clusterKey(organisation, target.name), sortKeys.seen);
       if (row !== undefined && Date.now() - Date.parse(row.value.at) < 30_000) break;
       if (Date.now() > until) return;
       await new Promise((resolve) => setTimeout(resolve, 25));

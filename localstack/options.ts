@@ -17,26 +17,55 @@ export interface StartOptions {
   auditLog?: boolean;
 }
 
-export const usage = `Hawser on this machine: the service, a Kubernetes sandbox, an agent and a demo repository.
+/** In what the starts differ on the command line. */
+export interface StartDefaults {
+  command: string;
+  title: string;
+  dataDir: string;
+  /** Whether what is in the cluster still fits after the next start. */
+  keepsState: boolean;
+}
 
-Usage: npm start -- [options]
+export const embeddedDefaults: StartDefaults = {
+  command: 'npm start',
+  title: 'Hawser on this machine: the service, a Kubernetes sandbox, an agent and a demo repository.',
+  dataDir: '.hawser',
+  keepsState: true,
+};
+
+export const awsDefaults: StartDefaults = {
+  command: 'npm run start:aws',
+  title:
+    'Hawser on emulators of AWS: the functions as they are deployed, a Kubernetes sandbox, an agent and a demo repository.\n' +
+    'The emulators keep nothing: every start begins with an empty service and fresh clusters. Git repositories stay.',
+  dataDir: '.hawser-aws',
+  keepsState: false,
+};
+
+export function usageOf({ command, title, dataDir, keepsState }: StartDefaults): string {
+  const context = keepsState
+    ? '\n  --context NAME   use this kube context instead of a sandbox cluster; never the current one unasked'
+    : '';
+  const example = keepsState ? `\n  ${command} -- --context kind-dev --data ~/hawser` : '';
+  return `${title}
+
+Usage: ${command} -- [options]
 
   --port N         port of the page and the API (default: a free one, remembered in DIR)
-  --data DIR       where everything is kept (default: .hawser)
-  --context NAME   use this kube context instead of a sandbox cluster; never the current one unasked
+  --data DIR       where everything is kept (default: ${dataDir})${context}
   --clusters N     number of sandbox clusters, 1 to 5 (default: 1)
   --no-demo        no demo applications (the Git host still runs)
   --verbose        the service's log on standard error
   --help           this text
 
 Examples:
-  npm start
-  npm start -- --port 8080 --clusters 2
-  npm start -- --context kind-dev --data ~/hawser
+  ${command}
+  ${command} -- --port 8080 --clusters 2${example}
 `;
+}
 
 /** Reads the command line; throws `invalid-input` with what is wrong. */
-export function parseStartOptions(argv: readonly string[]): StartOptions {
+export function parseStartOptions(argv: readonly string[], defaults: StartDefaults = embeddedDefaults): StartOptions {
   let values;
   try {
     ({ values } = parseArgs({
@@ -53,7 +82,7 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
       allowPositionals: false,
     }));
   } catch (error) {
-    throw new HawserError('invalid-input', messageOf(error), { hint: 'See npm start -- --help.' });
+    throw new HawserError('invalid-input', messageOf(error), { hint: `See ${defaults.command} -- --help.` });
   }
   const port = values.port === undefined ? undefined : integer(values.port, '--port', 1, 65_535);
   const clusters = values.clusters === undefined ? 1 : integer(values.clusters, '--clusters', 1, 5);
@@ -62,9 +91,14 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
       hint: 'Choose your own cluster or sandbox clusters.',
     });
   }
+  if (values.context !== undefined && !defaults.keepsState) {
+    throw new HawserError('invalid-input', `${defaults.command} takes no --context`, {
+      hint: 'Keys and generations begin anew with every start, so what an agent left in a cluster of yours would not fit. Use npm start.',
+    });
+  }
   return {
     port,
-    dataDir: resolve(values.data ?? '.hawser'),
+    dataDir: resolve(values.data ?? defaults.dataDir),
     context: values.context,
     clusters,
     demo: values['no-demo'] !== true,

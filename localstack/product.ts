@@ -5,18 +5,16 @@ import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { HawserError } from '#shared/errors.ts';
 import { createLog } from '#shared/adapters/observe/pino-log.ts';
-import { organisationKey, sortKeys } from '#shared/state/keys.ts';
 import { listRepositories, normaliseRepositoryUrl, webhookSecretName } from '#shared/state/registry.ts';
-import { compileAppProject } from '#shared/domain/compile/app-project.ts';
-import { grantToken, newToken } from '#functions/api/auth.ts';
 import { ensureAgentBundle, ensureDashboard } from './builds.ts';
 import { ensureKustomize, ensureSandboxParts, type Progress } from './cluster/sandbox.ts';
 import { describeProgress, startAgents, startClusters, type Closer, type Target } from './clusters.ts';
+import { startEmbeddedService } from './embedded-service.ts';
 import { startGitHost, type GitHost } from './git-host.ts';
 import type { StartOptions } from './options.ts';
 import { readMemory, removeRunFile, writeMemory, writeRunFile, type Memory, type RunFile } from './run-file.ts';
+import type { RunningService, StartService } from './running-service.ts';
 import { seedDemo } from './seed-demo.ts';
-import { startService, type Service } from './service.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The organisation of a service on one machine. */
@@ -24,16 +22,22 @@ export const organisation = 'local';
 
 export interface Product {
   run: RunFile;
-  service: Service;
+  service: RunningService;
   targets: Target[];
   stop(): Promise<void>;
 }
 
 /**
  * Starts everything that `npm start` promises, saying what it is at. What was there before goes on: state, addresses,
- * tokens, clusters. Throws with what, where and what to do; whatever had been started by then is ended.
+ * tokens, clusters, as far as the service keeps them. Throws with what, where and what to do; whatever had been started
+ * by then is ended. `startService` chooses the adapters; everything around them is the same.
  */
-export async function startProduct(options: StartOptions, terminal: Terminal, signal: AbortSignal): Promise<Product> {
+export async function startProduct(
+  options: StartOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+  startService: StartService = startEmbeddedService,
+): Promise<Product> {
   const closers: Closer[] = [];
   const stop = async () => {
     removeRunFile(options.dataDir);
@@ -46,20 +50,23 @@ export async function startProduct(options: StartOptions, terminal: Terminal, si
     }
   };
   try {
-    return await start(options, terminal, signal, closers, stop);
+    return await start({ options, terminal, signal, closers, stop, startService });
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function start(
-  options: StartOptions,
-  terminal: Terminal,
-  signal: AbortSignal,
-  closers: Closer[],
-  stop: () => Promise<void>,
-): Promise<Product> {
+interface Start {
+  options: StartOptions;
+  terminal: Terminal;
+  signal: AbortSignal;
+  closers: Closer[];
+  stop: () => Promise<void>;
+  startService: StartService;
+}
+
+async function start({ options, terminal, signal, closers, stop, startService }: Start): Promise<Product> {
   const { dataDir } = options;
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const memory = readMemory(dataDir);
@@ -70,7 +77,6 @@ async function start(
   terminal.done();
   const kustomize = await findKustomize(options, terminal, signal);
 
-  terminal.step('Service');
   const webhookSecret = (memory.webhookSecret ??= randomBytes(32).toString('hex'));
   const service = await startService({
     dataDir,
@@ -80,12 +86,13 @@ async function start(
     cacheDir: cacheFolder(),
     ...(kustomize === undefined ? {} : { kustomize }),
     dashboard,
-    loopbackSession: true,
+    verbose: options.verbose,
     log,
+    terminal,
+    signal,
   });
   closers.push(() => service.stop());
   memory.port = Number(new URL(service.url).port);
-  terminal.done(service.url);
 
   terminal.step('Git host');
   const git = await startDemoHost(dataDir, memory, service, webhookSecret);
@@ -93,9 +100,9 @@ async function start(
   memory.gitPort = Number(new URL(git.url).port);
   terminal.done(git.url);
   // Written as soon as addresses are known: a crash after this still finds the same ones.
-  const token = (memory.token ??= newToken(organisation));
   writeMemory(dataDir, memory);
-  await prepareOrganisation(service, token);
+  const token = (memory.token = await service.prepare(memory.token));
+  writeMemory(dataDir, memory);
 
   const targets = await startClusters({ options, terminal, signal, closers });
   const clusters = await startAgents({ options, terminal, service, organisation, memory, bundle, targets, closers });
@@ -115,7 +122,7 @@ async function start(
     })),
   };
   writeRunFile(dataDir, run);
-  sayWhatToDo(terminal, options, run);
+  sayWhatToDo(terminal, options, run, service);
   return { run, service, targets, stop };
 }
 
@@ -149,7 +156,7 @@ async function findKustomize(
 async function startDemoHost(
   dataDir: string,
   memory: Memory,
-  service: Service,
+  service: RunningService,
   webhookSecret: string,
 ): Promise<GitHost> {
   const root = join(dataDir, 'repositories');
@@ -159,12 +166,12 @@ async function startDemoHost(
     ...(memory.gitPort === undefined ? {} : { port: memory.gitPort }),
     async webhook(name) {
       const url = normaliseRepositoryUrl(`${git?.url ?? ''}/${name}.git`);
-      const repository = (await listRepositories(service.api.store, organisation)).find(
+      const repository = (await listRepositories(service.store, organisation)).find(
         (one) => normaliseRepositoryUrl(one.url) === url,
       );
       if (repository === undefined) return undefined;
       const secret =
-        (await service.api.secrets.get(webhookSecretName(organisation, repository.id)))?.value ?? webhookSecret;
+        (await service.secrets.get(webhookSecretName(organisation, repository.id)))?.value ?? webhookSecret;
       return { url: `${service.url}/webhooks/github/${repository.id}`, secret };
     },
   }).catch((error: unknown) => {
@@ -177,31 +184,10 @@ async function startDemoHost(
   return host;
 }
 
-/** The admin's token, and the project `default`, which permits everything as Argo CD's does. */
-async function prepareOrganisation(service: Service, token: string): Promise<void> {
-  const { store } = service.api;
-  await grantToken(store, organisation, token, { user: 'admin', role: 'admin', createdAt: new Date().toISOString() });
-  const project = compileAppProject({
-    apiVersion: 'argoproj.io/v1alpha1',
-    kind: 'AppProject',
-    metadata: { name: 'default', namespace: 'argocd' },
-    spec: {
-      description: 'Permits everything, as the default project of Argo CD does; change it with `hawser apply`.',
-      sourceRepos: ['*'],
-      destinations: [{ server: '*', namespace: '*' }],
-      clusterResourceWhitelist: [{ group: '*', kind: '*' }],
-    },
-  });
-  await store.put(
-    { partition: organisationKey(organisation), sort: sortKeys.project('default'), revision: 1, value: project },
-    { absent: true },
-  );
-}
-
 /** Seeds the demo repository and hands its root application in, as a user would with `hawser apply`. */
 async function startDemo(
   terminal: Terminal,
-  service: Service,
+  service: RunningService,
   git: GitHost,
   token: string,
   cluster: string,
@@ -222,10 +208,11 @@ async function startDemo(
   terminal.done(created ? `${git.url}/demo.git` : `${git.url}/demo.git goes on from where it was`);
 }
 
-function sayWhatToDo(terminal: Terminal, options: StartOptions, run: RunFile): void {
+function sayWhatToDo(terminal: Terminal, options: StartOptions, run: RunFile, service: RunningService): void {
   const kubeconfig = existsSync(run.kubeconfig) ? run.kubeconfig : '';
   terminal.line();
   terminal.line(`  Page          ${run.url}`);
+  if (service.signIn !== undefined) terminal.line(`                ${service.signIn}`);
   terminal.line(`  Kubernetes    export KUBECONFIG=${kubeconfig}`);
   terminal.line(`  Addresses     ${join(options.dataDir, 'run.json')}`);
   terminal.line();
@@ -239,5 +226,9 @@ function sayWhatToDo(terminal: Terminal, options: StartOptions, run: RunFile): v
     terminal.line('  Hand in what you have:  npx hawser apply -f FILE');
   }
   terminal.line();
-  terminal.line('  Ctrl-C ends everything; the next start goes on from here.');
+  terminal.line(
+    service.lasting
+      ? '  Ctrl-C ends everything; the next start goes on from here.'
+      : '  Ctrl-C ends everything; the next start begins anew, only Git repositories stay.',
+  );
 }

@@ -1,0 +1,76 @@
+import { sha256 } from '#shared/domain/digest.ts';
+import { compileAppProject } from '#shared/domain/compile/app-project.ts';
+import type { StateStore } from '#shared/ports/state-store.ts';
+import { organisationKey, sortKeys } from '#shared/state/keys.ts';
+import { grantToken, newToken } from '#functions/api/auth.ts';
+import type { RunningService, ServiceStart } from './running-service.ts';
+import { startService } from './service.ts';
+
+/** The service of `npm start`: one process on the embedded adapters, whose state outlives it. */
+export async function startEmbeddedService(start: ServiceStart): Promise<RunningService> {
+  const { terminal, organisation } = start;
+  terminal.step('Service');
+  const service = await startService({ ...start, loopbackSession: true });
+  terminal.done(service.url);
+  const { store, secrets, signer } = service.api;
+  return {
+    url: service.url,
+    store,
+    secrets,
+    lasting: true,
+    rootPublicKey: (of) => signer.rootPublicKey(of),
+    async prepare(remembered) {
+      const token = remembered ?? newToken(organisation);
+      await prepareOrganisation(store, organisation, token);
+      return token;
+    },
+    async register(cluster, remembered) {
+      const token = remembered ?? newToken(organisation, cluster.name);
+      await registerCluster(store, organisation, cluster, token);
+      return token;
+    },
+    stop: () => service.stop(),
+  };
+}
+
+/** The admin's token, and the project `default`, which permits everything as Argo CD's does. */
+async function prepareOrganisation(store: StateStore, organisation: string, token: string): Promise<void> {
+  await grantToken(store, organisation, token, { user: 'admin', role: 'admin', createdAt: new Date().toISOString() });
+  const project = compileAppProject({
+    apiVersion: 'argoproj.io/v1alpha1',
+    kind: 'AppProject',
+    metadata: { name: 'default', namespace: 'argocd' },
+    spec: {
+      description: 'Permits everything, as the default project of Argo CD does; change it with `hawser apply`.',
+      sourceRepos: ['*'],
+      destinations: [{ server: '*', namespace: '*' }],
+      clusterResourceWhitelist: [{ group: '*', kind: '*' }],
+    },
+  });
+  await store.put(
+    { partition: organisationKey(organisation), sort: sortKeys.project('default'), revision: 1, value: project },
+    { absent: true },
+  );
+}
+
+/** Keeps what is known of the cluster already: labels, capabilities, when it came. */
+async function registerCluster(
+  store: StateStore,
+  organisation: string,
+  cluster: { name: string; server: string },
+  token: string,
+): Promise<void> {
+  const partition = organisationKey(organisation);
+  const before = await store.get<object>(partition, sortKeys.cluster(cluster.name));
+  const value = {
+    id: cluster.name,
+    labels: {},
+    registeredAt: new Date().toISOString(),
+    ...before?.value,
+    servers: [cluster.server],
+    tokenDigest: sha256(token),
+  };
+  await store.putMany([
+    { partition, sort: sortKeys.cluster(cluster.name), revision: (before?.revision ?? 0) + 1, value },
+  ]);
+}

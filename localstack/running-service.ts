@@ -1,0 +1,47 @@
+import type { Log } from '#shared/ports/log.ts';
+import type { SecretStore } from '#shared/ports/secret-store.ts';
+import type { StateStore } from '#shared/ports/state-store.ts';
+import type { Terminal } from './terminal.ts';
+
+/** A running service, whatever its adapters: what the Git host, clusters, agents and demo around it need. */
+export interface RunningService {
+  url: string;
+  store: StateStore;
+  secrets: SecretStore;
+  /** Public half of an organisation's root key, as agents pin it. */
+  rootPublicKey(organisation: string): Promise<string>;
+  /** The default project and an admin's token; `remembered` is one of an earlier start, kept where the state was kept. */
+  prepare(remembered: string | undefined): Promise<string>;
+  /** Makes a cluster known and gives its agent's token; `remembered` as above. */
+  register(cluster: { name: string; server: string }, remembered: string | undefined): Promise<string>;
+  /** What people must do before the page shows anything; absent where opening it is enough. */
+  signIn?: string;
+  /** Whether the next start goes on from where this one ended. */
+  lasting: boolean;
+  stop(): Promise<void>;
+}
+
+/** What a service is started with. */
+export interface ServiceStart {
+  /** What this start and the next ones keep. */
+  dataDir: string;
+  /** 0 picks a free one. */
+  port: number;
+  organisation: string;
+  /** Secret with which webhooks of newly registered repositories are signed. */
+  webhookSecret: string;
+  /** Where unpacked tools are kept between runs. */
+  cacheDir: string;
+  /** Kustomize's own binary; optional. */
+  kustomize?: string;
+  /** Folder of the built dashboard. */
+  dashboard: string;
+  verbose: boolean;
+  log: Log;
+  /** For the steps of the start. */
+  terminal: Terminal;
+  signal: AbortSignal;
+}
+
+/** Starts a service; throws with what, where and what to do, and nothing of it is left running then. */
+export type StartService = (start: ServiceStart) => Promise<RunningService>;
