@@ -36,8 +36,18 @@ export interface ApiDeps {
   webhookSecret?: string;
   /** Where the dashboard's built files lie; absent: no page. */
   dashboard?: string;
+  /** False where a request costs while it waits, and answers cannot be streamed: polls and streams are then answered at once. */
+  holdsRequests?: boolean;
+  /** Where clusters have queues of their own to be woken by: made and removed with the cluster. */
+  wakeQueues?: WakeQueuesOfClusters;
   /** On loopback with one user: a page that is opened gets a session without a login. */
   loopbackSession?: { organisation: string; user: string };
+}
+
+/** Both do nothing where it is done already. */
+export interface WakeQueuesOfClusters {
+  create(organisation: string, cluster: string): Promise<void>;
+  remove(organisation: string, cluster: string): Promise<void>;
 }
 
 /** Who is asking, as authenticated: tenant and cluster ids come from here, never from a body (INV-34). */

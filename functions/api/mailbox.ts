@@ -1,18 +1,19 @@
 import type { Bell } from '#shared/ports/bell.ts';
 import { ClusterCommand } from '#shared/messages/cluster-command.ts';
 
-/** Commands on their way to agents, between two polls. In memory: losing one costs one answer (see `ClusterCommand`). */
+/** Commands on their way to agents, between two polls. Losing one costs one answer (see `ClusterCommand`). */
 export interface Mailbox {
-  post(organisation: string, cluster: string, command: ClusterCommand): void;
+  /** On its way once resolved. */
+  post(organisation: string, cluster: string, command: ClusterCommand): Promise<void>;
   /** What has come since the last time, oldest first. */
-  take(organisation: string, cluster: string): ClusterCommand[];
+  take(organisation: string, cluster: string): Promise<ClusterCommand[]>;
   /** Resolves at the next ring for this cluster, or when time is up or the caller has gone. */
   wait(organisation: string, cluster: string, milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
 const kept = 50;
 
-/** A mailbox that listens to the bell from an agent's first poll on. */
+/** A mailbox in memory that listens to the bell from an agent's first poll on. */
 export function createMailbox(bell: Bell): Mailbox {
   const boxes = new Map<string, ClusterCommand[]>();
   const boxOf = (channel: string): ClusterCommand[] => {
@@ -21,25 +22,34 @@ export function createMailbox(bell: Bell): Mailbox {
     const box: ClusterCommand[] = [];
     boxes.set(channel, box);
     bell.listen(channel, (payload) => {
-      const parsed = payload === undefined ? undefined : ClusterCommand.safeParse(JSON.parse(payload));
-      // A wake-up says nothing that reading HEAD does not.
-      if (parsed?.success && parsed.data.type !== 'wake') box.push(parsed.data);
+      box.push(...commandsOf(payload));
       if (box.length > kept) box.splice(0, box.length - kept);
     });
     return box;
   };
   return {
-    post(organisation, cluster, command) {
+    async post(organisation, cluster, command) {
       boxOf(channelOf(organisation, cluster));
       bell.ring(channelOf(organisation, cluster), JSON.stringify(command));
     },
-    take(organisation, cluster) {
+    async take(organisation, cluster) {
       return boxOf(channelOf(organisation, cluster)).splice(0);
     },
     wait(organisation, cluster, milliseconds, signal) {
       return waitForRing(bell, channelOf(organisation, cluster), milliseconds, signal);
     },
   };
+}
+
+/** The command of a ring's payload; none for what is no command, and for a wake-up: it says nothing that reading HEAD does not. */
+export function commandsOf(payload: string | undefined): ClusterCommand[] {
+  if (payload === undefined) return [];
+  try {
+    const parsed = ClusterCommand.safeParse(JSON.parse(payload));
+    return parsed.success && parsed.data.type !== 'wake' ? [parsed.data] : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Resolves at the next ring of a channel, after the time, or when the signal aborts. */

@@ -15,6 +15,8 @@ const compress = promisify(gzip);
 const longestWaitSeconds = 55;
 /** What a certificate must still have left when a root is handed out. */
 const freshMs = 3600_000;
+/** When an agent asks again whose poll cannot be held. */
+const nextPollSeconds = 10;
 /** LIM-16. */
 const messageBytes = 200 * 1024;
 const PollQuery = z.object({
@@ -65,35 +67,41 @@ async function messageOf(deps: ApiDeps, received: OpenedReport): Promise<string>
 /** Answers as soon as HEAD is past `after` or a command is there; with nothing to say once the wait is over. */
 async function poll(deps: ApiDeps, c: ApiContext, query: { after: number; wait: number }): Promise<HubUpdate> {
   const { organisation, cluster } = requireAgent(c);
-  const until = deps.clock.monotonic() + query.wait * 1000;
+  const until = deps.clock.monotonic() + (deps.holdsRequests === false ? 0 : query.wait * 1000);
   for (;;) {
-    // Listening starts before reading: what changes in between still ends the wait.
     const left = until - deps.clock.monotonic();
     const ended = new AbortController();
-    const rung = deps.mailbox.wait(
-      organisation,
-      cluster,
-      Math.max(0, left),
-      AbortSignal.any([c.req.raw.signal, ended.signal]),
-    );
-    const changes = await readChanges(deps, organisation, cluster, query.after);
-    const resend: ClusterCommand[] = changes.resend ? [{ type: 'resend' }] : [];
-    const commands = [...resend, ...deps.mailbox.take(organisation, cluster)];
+    // Listening starts before reading: what changes in between still ends the wait.
+    const rung =
+      left <= 0
+        ? undefined
+        : deps.mailbox.wait(organisation, cluster, left, AbortSignal.any([c.req.raw.signal, ended.signal]));
+    const { changes, commands } = await look(deps, organisation, cluster, query.after);
     const nothing = changes.version === query.after && changes.scope === 'changes' && commands.length === 0;
-    if (!nothing || left <= 0 || c.req.raw.signal.aborted) {
+    if (!nothing || rung === undefined || c.req.raw.signal.aborted) {
       ended.abort();
       return {
         version: changes.version,
         scope: changes.scope,
         applications: await Promise.all(changes.heads.map((head) => assignmentOf(deps, organisation, head))),
         commands,
+        ...(deps.holdsRequests === false ? { nextPollSeconds } : {}),
       };
     }
     // A publisher between its two writes rings when it is done; one that has died does not.
-    const look = changes.unfinished ? setTimeout(() => ended.abort(), holePatienceMs + 100) : undefined;
+    const again = changes.unfinished ? setTimeout(() => ended.abort(), holePatienceMs + 100) : undefined;
     await rung;
-    clearTimeout(look);
+    clearTimeout(again);
   }
+}
+
+async function look(deps: ApiDeps, organisation: string, cluster: string, after: number) {
+  const [changes, posted] = await Promise.all([
+    readChanges(deps, organisation, cluster, after),
+    deps.mailbox.take(organisation, cluster),
+  ]);
+  const resend: ClusterCommand[] = changes.resend ? [{ type: 'resend' }] : [];
+  return { changes, commands: [...resend, ...posted] };
 }
 
 /**
