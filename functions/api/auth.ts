@@ -1,11 +1,11 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { HawserError } from '#shared/errors.ts';
 import { sha256 } from '#shared/domain/digest.ts';
 import { isId } from '#shared/domain/ids.ts';
 import { organisationKey, sortKeys } from '#shared/state/keys.ts';
-import { getCluster, getToken, type Token } from '#shared/state/registry.ts';
+import { findAgent, newAgentToken, newSecret } from '#shared/state/agent-tokens.ts';
+import { getToken, type Token } from '#shared/state/registry.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import type { ApiContext, ApiDeps, ApiEnv, Principal } from './context.ts';
 
@@ -17,10 +17,7 @@ const longestToken = 8192;
 
 /** A token for people (`hawser_<organisation>_…`) or for a cluster's agent (`hawser-agent_<organisation>_<cluster>_…`). */
 export function newToken(organisation: string, cluster?: string): string {
-  const secret = randomBytes(32).toString('base64url').replaceAll('_', '-');
-  return cluster === undefined
-    ? `hawser_${organisation}_${secret}`
-    : `hawser-agent_${organisation}_${cluster}_${secret}`;
+  return cluster === undefined ? `hawser_${organisation}_${newSecret()}` : newAgentToken(organisation, cluster);
 }
 
 /** Stores a person's token (its digest only). */
@@ -37,18 +34,20 @@ export async function grantToken(store: StateStore, organisation: string, token:
   ]);
 }
 
-/** Who a token belongs to; undefined for anything that is not a valid one. */
+/**
+ * Who a token belongs to; undefined for anything that is not a valid one. Nothing is cached: what was revoked is refused
+ * from the next request on (NT-110).
+ */
 export async function authenticate(
   deps: Pick<ApiDeps, 'store' | 'clock'>,
   token: string,
 ): Promise<Principal | undefined> {
   if (token.length > longestToken) return undefined;
-  const [type, organisation = '', cluster = '', secret] = token.split('_');
+  const [type, organisation = ''] = token.split('_');
   if (!isId(organisation)) return undefined;
-  if (type === 'hawser-agent' && secret !== undefined && isId(cluster)) {
-    const row = await getCluster(deps.store, organisation, cluster);
-    if (row === undefined || !sameText(row.tokenDigest, sha256(token))) return undefined;
-    return { kind: 'agent', organisation, cluster };
+  if (type === 'hawser-agent') {
+    const agent = await findAgent(deps.store, token, deps.clock.now());
+    return agent === undefined ? undefined : { kind: 'agent', ...agent };
   }
   if (type !== 'hawser') return undefined;
   const grant = await getToken(deps.store, organisation, token, deps.clock.now());
@@ -142,10 +141,4 @@ function writeCookie(c: ApiContext, value: string, maxAge: number): void {
 export async function hasSession(deps: ApiDeps, c: ApiContext): Promise<boolean> {
   const token = sessionTokenOf(c);
   return token !== undefined && (await authenticate(deps, token)) !== undefined;
-}
-
-function sameText(a: string, b: string): boolean {
-  const left = Buffer.from(a);
-  const right = Buffer.from(b);
-  return left.length === right.length && timingSafeEqual(left, right);
 }

@@ -38,3 +38,19 @@ export async function writeEvents(
     }),
   );
 }
+
+/** Appends to the organisation's log what concerns no application: `event.object` says what. */
+export async function writeOrganisationEvent(
+  store: StateStore,
+  organisation: string,
+  event: ApplicationEvent & { object: string },
+): Promise<void> {
+  const id = sha256(`${event.object} ${canonicalJson(event)}`).slice(0, 12);
+  await store.put({
+    partition: organisationKey(organisation),
+    sort: sortKeys.organisationEvent(event.at, id),
+    revision: 1,
+    value: event,
+    expiresAt: Math.floor(Date.parse(event.at) / 1000) + retentionSeconds,
+  });
+}

@@ -36,8 +36,12 @@ export const sortKeys = {
   project: (name: string) => `PROJECT#${name}`,
   cluster: (id: string) => `CLUSTER#${id}`,
   repository: (id: string) => `REPOSITORY#${id}`,
+  /** Credentials for repositories whose URL starts alike. */
+  repositoryTemplate: (id: string) => `REPOSITORYTEMPLATE#${id}`,
   repositoryUrl: (digest: string) => `REPOSITORYURL#${digest}`,
   token: (digest: string) => `TOKEN#${digest}`,
+  /** Failed attempts of somebody to prove who they are; expires. */
+  attempts: (digest: string) => `ATTEMPTS#${digest}`,
   /** Declared objects that are not applications (GitRepository, ConfigMaps): as handed in. */
   object: (kind: string, namespace: string, name: string) => `OBJECT#${kind}#${namespace}#${name}`,
   summary: (application: string) => `APP#${application}`,

@@ -2,11 +2,13 @@ import { gzip } from 'node:zlib';
 import { promisify } from 'node:util';
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { HawserError } from '#shared/errors.ts';
 import type { HubUpdate } from '#shared/ports/hub.ts';
 import { AgentReport, type OpenedReport, type ReceivedReport } from '#shared/messages/agent-report.ts';
 import { Answer, type ClusterCommand } from '#shared/messages/cluster-command.ts';
 import { keepAnswer } from '#shared/state/answers.ts';
 import { holePatienceMs, readChanges, type Head } from '#shared/state/heads.ts';
+import { isStillValid } from '../auth.ts';
 import { isoNow, requireAgent, type ApiContext, type ApiDeps, type ApiEnv } from '../context.ts';
 import { checked, describe } from '../openapi.ts';
 
@@ -92,6 +94,8 @@ async function poll(deps: ApiDeps, c: ApiContext, query: { after: number; wait: 
     const again = changes.unfinished ? setTimeout(() => ended.abort(), holePatienceMs + 100) : undefined;
     await rung;
     clearTimeout(again);
+    // Who was revoked meanwhile gets nothing more (NT-110).
+    if (!(await isStillValid(deps, c))) throw new HawserError('unauthenticated', 'the token is not valid any more');
   }
 }
 
