@@ -10,7 +10,8 @@ import type { Applications } from './applications.ts';
 import type { ChunkFetcher } from './chunk-fetcher.ts';
 import { newRuntime, restoreRuntime, type VerifiedSnapshot } from './reconcile/accept-root.ts';
 import { indexDesired } from './reconcile/desired.ts';
-import { newestGeneration, setCondition } from './reconcile/runtime.ts';
+import { newestGeneration, setCondition, type AppRuntime } from './reconcile/runtime.ts';
+import type { Renewals } from './report/renewals.ts';
 import { pack, unpackText } from './state/pack.ts';
 import type { AppState } from './state/record.ts';
 import type { StoredVersion } from './state/state-store.ts';
@@ -38,6 +39,10 @@ export interface IntakeDeps {
   identity: Identity;
   applications: Applications;
   fetcher: ChunkFetcher;
+  /** Told of roots that came with a certificate that has ended. */
+  renewals: Pick<Renewals, 'note' | 'settle'>;
+  /** The service should hear of that soon. */
+  renew(): void;
   clock: Clock;
   log: Log;
 }
@@ -51,8 +56,11 @@ export function createIntake(deps: IntakeDeps): Intake {
   async function takeOne(assignment: Assignment): Promise<void> {
     const { application } = assignment;
     const known = applications.all.get(application);
+    // What is held already was verified when it was taken: its certificate may have ended since.
+    if (isHeld(known, sha256(assignment.root.root))) return deps.renewals.settle(application);
     const held = Math.max(known === undefined ? 0 : newestGeneration(known), fetching.get(application) ?? 0);
     const root = verify(deps, assignment.root, { application, generation: known?.record.generation ?? 0, kept: false });
+    deps.renewals.settle(application);
     if (root.generation <= held) {
       const other =
         known?.record.generation === root.generation && known.record.rootDigest !== sha256(assignment.root.root);
@@ -103,6 +111,7 @@ export function createIntake(deps: IntakeDeps): Intake {
   }
 
   function refuse(assignment: Assignment, error: unknown): boolean {
+    if (hasEnded(error) && !inVain(assignment, error)) return false;
     const later = error instanceof HawserError && error.retry === 'later';
     log[later ? 'warn' : 'error'](
       { application: assignment.application, reason: messageOf(error) },
@@ -114,6 +123,14 @@ export function createIntake(deps: IntakeDeps): Intake {
       applications.wake(known.id);
     }
     return later;
+  }
+
+  /** The service is asked to sign it again; only who has asked often enough complains. */
+  function inVain({ application }: Assignment, error: unknown): boolean {
+    const isInVain = deps.renewals.note(application);
+    log.info({ application, reason: messageOf(error) }, 'the root is old: asking for a newer signature');
+    deps.renew();
+    return isInVain;
   }
 
   return {
@@ -137,6 +154,16 @@ export function createIntake(deps: IntakeDeps): Intake {
       applications.put(restoreRuntime(snapshotOf(root, signed, packedRoot, chunks), record, version));
     },
   };
+}
+
+/** True for the very root that an application has, taken in or about to be. */
+function isHeld(app: AppRuntime | undefined, digest: string): boolean {
+  return app !== undefined && (app.incoming?.rootDigest ?? app.record.rootDigest) === digest;
+}
+
+/** The one refusal that a newer signature cures. */
+function hasEnded(error: unknown): boolean {
+  return error instanceof HawserError && error.data['reason'] === 'certificate-time';
 }
 
 function snapshotOf(

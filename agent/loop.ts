@@ -18,6 +18,7 @@ import { createPollLoop, type PollLoop } from './poll-loop.ts';
 import { prepareAgent } from './prepare.ts';
 import { factsOf } from './reconcile/step.ts';
 import { buildReport } from './report/build-report.ts';
+import { createRenewals } from './report/renewals.ts';
 import { createReporter, type Reporter } from './report/reporter.ts';
 import { createStateStore } from './state/state-store.ts';
 
@@ -42,6 +43,8 @@ export interface AgentState {
   objects: number;
   version: number;
   connected: boolean;
+  /** What was stored is loaded, and watches run. Says nothing of the service: without it the agent does its work too. */
+  ready: boolean;
 }
 
 export interface Agent {
@@ -65,12 +68,16 @@ export function createAgent(deps: AgentDeps): Agent {
     parentMarks: (state) => parentMarks(state.record.application, [...state.record.inventory.keys()].map(parseKey)),
   });
 
+  const renewals = createRenewals(clock);
+  let ready = false;
   const applications = managed();
   const reporter = reports();
   const intake: Intake = createIntake({
     identity: deps.identity,
     applications,
     fetcher: createChunkFetcher(hub),
+    renewals,
+    renew: () => reporter.renew(),
     clock,
     log,
   });
@@ -110,6 +117,7 @@ export function createAgent(deps: AgentDeps): Agent {
       agentVersion: deps.agentVersion,
       epoch: `${new Date(clock.now()).toISOString()}-${Math.floor(random() * 1e9).toString(36)}`,
       applications: () => applications.all.keys(),
+      renewals,
       reportOf(application) {
         const app = applications.all.get(application) ?? farewells.get(application);
         return app === undefined ? undefined : buildReport(app, factsOf(applications.deps, app));
@@ -150,6 +158,7 @@ export function createAgent(deps: AgentDeps): Agent {
   return {
     async run(signal) {
       await prepareAgent({ ...deps, cluster, store, applications, intake, random }, signal);
+      ready = !signal.aborted;
       await Promise.all([polling.run(signal), reporter.run(signal)]);
       await applications.stop();
     },
@@ -158,6 +167,7 @@ export function createAgent(deps: AgentDeps): Agent {
       objects: objectsIn(applications),
       version: polling.version,
       connected: polling.connected,
+      ready,
     }),
   };
 }

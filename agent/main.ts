@@ -1,14 +1,13 @@
-import { readFileSync } from 'node:fs';
 import { messageOf } from '#shared/errors.ts';
 import type { Clock } from '#shared/ports/clock.ts';
 import { createCluster } from './cluster/cluster.ts';
 import { openConnection } from './cluster/connection.ts';
 import { createRequests } from './cluster/requests.ts';
-import { createHttpHub } from './hub/http-hub.ts';
 import { createJsonLog } from './log.ts';
 import { createAgent } from './loop.ts';
 import { serveMetrics } from './metrics.ts';
-import { parseSettings, type AgentSettings } from './settings.ts';
+import { openHub } from './open-hub.ts';
+import { parseSettings } from './settings.ts';
 
 /** Put in by the bundler; sources that run unbundled are a development version. */
 declare const AGENT_VERSION: string | undefined;
@@ -41,7 +40,7 @@ async function main(): Promise<void> {
   const connection = openConnection(settings);
   const requests = createRequests({ connection, clock });
   const cluster = createCluster({ requests, clock, log });
-  const hub = createHttpHub({ server: settings.server, token: tokenOf(settings) });
+  const hub = openHub({ settings, requests, clock, log, random: Math.random });
   const agent = createAgent({
     identity: settings,
     hub,
@@ -61,21 +60,6 @@ async function main(): Promise<void> {
   metrics?.close();
   requests.close();
   log.info({}, 'agent ended');
-}
-
-/** A token file may be renewed at any time (projected tokens are), so it is read again every minute. */
-function tokenOf(settings: AgentSettings): () => string {
-  const { token, tokenFile } = settings;
-  if (token !== undefined) return () => token;
-  let cached = '';
-  let until = -Infinity;
-  return () => {
-    if (performance.now() > until) {
-      cached = readFileSync(tokenFile ?? '', 'utf8').trim();
-      until = performance.now() + 60_000;
-    }
-    return cached;
-  };
 }
 
 /** Whoever started us holds the other end of stdin; when that closes, however it ended, we end too. */

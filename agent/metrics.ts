@@ -6,14 +6,20 @@ export interface AgentFigures {
   objects: number;
   version: number;
   connected: boolean;
+  ready: boolean;
   requests: Record<string, number>;
 }
 
-/** Serves `/metrics` (OpenMetrics) and `/healthz`; the few lines that a scraper needs, without a library's megabytes. */
+/** Serves `/metrics` (OpenMetrics), `/healthz` and `/readyz`; the few lines that a scraper needs, without a library's megabytes. */
 export function serveMetrics(port: number, figures: () => AgentFigures): Server {
   const server = createServer((request, response) => {
     if (request.url === '/healthz') {
       response.writeHead(200).end('ok\n');
+      return;
+    }
+    if (request.url === '/readyz') {
+      const { ready } = figures();
+      response.writeHead(ready ? 200 : 503).end(ready ? 'ok\n' : 'the stored state is not loaded yet\n');
       return;
     }
     if (request.url !== '/metrics') {
@@ -35,6 +41,7 @@ export function renderMetrics(figures: AgentFigures, memoryBytes: number): strin
     ['hawser_agent_objects', 'Objects in inventories.', figures.objects],
     ['hawser_agent_head_version', 'Version of the head that was taken in.', figures.version],
     ['hawser_agent_connected', '1 while the service answers.', figures.connected ? 1 : 0],
+    ['hawser_agent_ready', '1 once the stored state is loaded.', figures.ready ? 1 : 0],
     ['process_resident_memory_bytes', 'Resident memory.', memoryBytes],
   ];
   const lines = gauges.flatMap(([name, help, value]) => [

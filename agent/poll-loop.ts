@@ -1,7 +1,7 @@
 import { HawserError, messageOf } from '#shared/errors.ts';
 import type { ClusterCommand } from '#shared/messages/cluster-command.ts';
 import type { Clock } from '#shared/ports/clock.ts';
-import type { Assignment, Hub } from '#shared/ports/hub.ts';
+import type { Assignment, Hub, HubUpdate } from '#shared/ports/hub.ts';
 import type { Log } from '#shared/ports/log.ts';
 
 export interface PollLoopDeps {
@@ -25,6 +25,10 @@ export interface PollLoop {
 }
 
 const longestBackoffMs = 30_000;
+/** Whatever the hub says, a wake-up is not waited for longer than that. */
+const longestPauseMs = 300_000;
+/** A hub that says nothing and says it at once is not asked again at once. */
+const pauseAfterNothingMs = 1000;
 
 /**
  * Creates the loop. Taking assignments in happens beside it: one application whose chunks do not come keeps neither the
@@ -47,6 +51,14 @@ export function createPollLoop(deps: PollLoopDeps): PollLoop {
     return random() * Math.min(longestBackoffMs, 250 * 2 ** failures);
   }
 
+  /** Where the hub holds no polls, a fleet spreads itself over the time between two: ± 20 % (FT-54, INV-41). */
+  function pauseAfter(update: HubUpdate, after: number, tookMs: number): number {
+    if (update.nextPollSeconds !== undefined)
+      return Math.min(longestPauseMs, update.nextPollSeconds * 1000) * (0.8 + 0.4 * random());
+    const isNothing = update.version === after && update.applications.length === 0 && update.commands.length === 0;
+    return isNothing && tookMs < pauseAfterNothingMs ? pauseAfterNothingMs * (0.8 + 0.4 * random()) : 0;
+  }
+
   return {
     get version() {
       return version;
@@ -58,12 +70,16 @@ export function createPollLoop(deps: PollLoopDeps): PollLoop {
       let failures = 0;
       while (!signal.aborted) {
         try {
-          const update = await deps.hub.poll({ after: version, waitSeconds: deps.pollSeconds, signal });
+          const after = version;
+          const began = clock.monotonic();
+          const update = await deps.hub.poll({ after, waitSeconds: deps.pollSeconds, signal });
           connected = true;
           failures = 0;
           version = update.version;
           for (const command of update.commands) deps.obey(command);
           void takeUntilDone(update.applications, signal);
+          const pause = pauseAfter(update, after, clock.monotonic() - began);
+          if (pause > 0) await clock.sleep(pause, signal);
         } catch (error) {
           if (signal.aborted) return;
           failures += 1;

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { HawserError } from '#shared/errors.ts';
 
 const id = z.string().regex(/^[a-z0-9-]{1,63}$/, 'must be 1 to 63 characters of a-z, 0-9 and -');
+const text = z.string().min(1).optional();
+const address = z.url({ protocol: /^https?$/, error: 'must be an http(s) address' });
 const port = z.coerce.number().int().min(0).max(65535);
 const flag = z
   .enum(['0', '1'])
@@ -10,9 +12,18 @@ const flag = z
 
 const Environment = z
   .object({
-    HAWSER_SERVER: z.url({ protocol: /^https?$/, error: 'must be an http(s) address' }),
-    HAWSER_AGENT_TOKEN: z.string().min(1).optional(),
-    HAWSER_AGENT_TOKEN_FILE: z.string().min(1).optional(),
+    HAWSER_SERVER: address,
+    HAWSER_AGENT_TOKEN: text,
+    HAWSER_AGENT_TOKEN_FILE: text,
+    HAWSER_SERVICE_ACCOUNT_TOKEN_FILE: text,
+    HAWSER_REGISTRATION_TOKEN: text,
+    HAWSER_REGISTRATION_TOKEN_FILE: text,
+    HAWSER_HUB: z.enum(['auto', 'https', 'direct']).default('auto'),
+    HAWSER_AWS_TABLE: text,
+    HAWSER_AWS_CIPHER_KEY: text,
+    HAWSER_AWS_WAKE_QUEUE: address.optional(),
+    HAWSER_AWS_MAIL_QUEUE: address.optional(),
+    AWS_REGION: text,
     HAWSER_ORGANISATION: id,
     HAWSER_CLUSTER: id,
     HAWSER_ROOT_KEY: z.base64('must be the base64 text of a public key (SPKI)').min(1),
@@ -23,15 +34,44 @@ const Environment = z
     HAWSER_METRICS_PORT: port.optional(),
     HAWSER_EXIT_WITH_PARENT: flag,
   })
-  .refine((values) => values.HAWSER_AGENT_TOKEN !== undefined || values.HAWSER_AGENT_TOKEN_FILE !== undefined, {
-    path: ['HAWSER_AGENT_TOKEN'],
-    message: 'must be set, or HAWSER_AGENT_TOKEN_FILE',
+  .superRefine((values, context) => {
+    const complain = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+    const token = values.HAWSER_AGENT_TOKEN ?? values.HAWSER_AGENT_TOKEN_FILE;
+    const places = awsNames.filter((name) => values[name] !== undefined);
+    const lacking = awsNames.filter((name) => values[name] === undefined);
+    if (places.length > 0 && lacking.length > 0 && places.some((name) => name !== 'AWS_REGION'))
+      for (const name of lacking) complain(name, `must be set, as ${places.join(', ')} is`);
+    if (token !== undefined && values.HAWSER_SERVICE_ACCOUNT_TOKEN_FILE !== undefined)
+      complain('HAWSER_AGENT_TOKEN', 'must not be set beside HAWSER_SERVICE_ACCOUNT_TOKEN_FILE');
+    const isDirect = lacking.length === 0;
+    const bearer = token ?? values.HAWSER_SERVICE_ACCOUNT_TOKEN_FILE;
+    if (bearer === undefined && (!isDirect || values.HAWSER_HUB === 'https'))
+      complain('HAWSER_AGENT_TOKEN', 'must be set, or HAWSER_AGENT_TOKEN_FILE, or HAWSER_SERVICE_ACCOUNT_TOKEN_FILE');
+    if (values.HAWSER_HUB === 'direct' && !isDirect && values.HAWSER_SERVICE_ACCOUNT_TOKEN_FILE === undefined)
+      complain('HAWSER_HUB', 'can be direct only with HAWSER_SERVICE_ACCOUNT_TOKEN_FILE, or with all of HAWSER_AWS_…');
   });
+
+const awsNames = [
+  'AWS_REGION',
+  'HAWSER_AWS_TABLE',
+  'HAWSER_AWS_CIPHER_KEY',
+  'HAWSER_AWS_WAKE_QUEUE',
+  'HAWSER_AWS_MAIL_QUEUE',
+] as const;
 
 export interface AgentSettings {
   server: string;
   token?: string | undefined;
   tokenFile?: string | undefined;
+  /** Projected ServiceAccount token (audience `hawser`), exchanged for short-lived credentials. */
+  serviceAccountTokenFile?: string | undefined;
+  /** Used once, where the cluster is not registered yet. */
+  registrationToken?: string | undefined;
+  registrationTokenFile?: string | undefined;
+  /** `auto`: directly where the service gives that and the network lets us, else over HTTPS. */
+  hub: 'auto' | 'https' | 'direct';
+  /** Where the service's rows and queues are, for roles that the pod has already (IRSA, EKS Pod Identity). */
+  aws?: { region: string; table: string; cipherKey: string; wakeQueue: string; mailQueue: string } | undefined;
   organisation: string;
   cluster: string;
   /** SPKI DER, base64: the organisation's root key, pinned at registration. */
@@ -62,6 +102,11 @@ export function parseSettings(environment: Record<string, string | undefined>): 
     server: values.HAWSER_SERVER,
     token: values.HAWSER_AGENT_TOKEN,
     tokenFile: values.HAWSER_AGENT_TOKEN_FILE,
+    serviceAccountTokenFile: values.HAWSER_SERVICE_ACCOUNT_TOKEN_FILE,
+    registrationToken: values.HAWSER_REGISTRATION_TOKEN,
+    registrationTokenFile: values.HAWSER_REGISTRATION_TOKEN_FILE,
+    hub: values.HAWSER_HUB,
+    aws: awsOf(values),
     organisation: values.HAWSER_ORGANISATION,
     cluster: values.HAWSER_CLUSTER,
     rootKey: values.HAWSER_ROOT_KEY,
@@ -72,4 +117,14 @@ export function parseSettings(environment: Record<string, string | undefined>): 
     metricsPort: values.HAWSER_METRICS_PORT,
     exitWithParent: values.HAWSER_EXIT_WITH_PARENT,
   };
+}
+
+/** The SDK's own AWS_REGION alone says nothing about direct access. */
+function awsOf(values: z.infer<typeof Environment>): AgentSettings['aws'] {
+  const { AWS_REGION: region, HAWSER_AWS_TABLE: table, HAWSER_AWS_CIPHER_KEY: cipherKey } = values;
+  const { HAWSER_AWS_WAKE_QUEUE: wakeQueue, HAWSER_AWS_MAIL_QUEUE: mailQueue } = values;
+  if (region === undefined || table === undefined || cipherKey === undefined) return undefined;
+  return wakeQueue === undefined || mailQueue === undefined
+    ? undefined
+    : { region, table, cipherKey, wakeQueue, mailQueue };
 }

@@ -2,28 +2,19 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { z } from 'zod';
 import { HawserError, messageOf } from '#shared/errors.ts';
-import { ClusterCommand } from '#shared/messages/cluster-command.ts';
 import type { Hub, HubUpdate } from '#shared/ports/hub.ts';
-import { createHttpJson, type HttpAnswer } from './http-json.ts';
-
-const SignedRoot = z.object({
-  root: z.string(),
-  signature: z.string(),
-  certificate: z.object({
-    organisation: z.string(),
-    publicKey: z.string(),
-    notBefore: z.string(),
-    notAfter: z.string(),
-    signature: z.string(),
-  }),
-});
+import type { Credentials } from '../identity/credentials.ts';
+import { Assignment, knownCommand } from './handed-out.ts';
+import { errorOf, parseAs } from './http-answer.ts';
+import type { HttpJson } from './http-json.ts';
 
 const Update = z.object({
   version: z.number().int().nonnegative(),
   scope: z.enum(['all', 'changes']),
-  applications: z.array(z.object({ application: z.string(), generation: z.number().int(), root: SignedRoot })),
+  applications: z.array(Assignment),
   // A command that this version does not know is no reason to miss the rest (INV-45).
   commands: z.array(z.unknown()),
+  nextPollSeconds: z.number().nonnegative().optional(),
 });
 
 const Chunks = z.object({ chunks: z.record(z.string(), z.string()) });
@@ -35,20 +26,24 @@ const requestTimeout = 30_000;
 /** On top of the time that the hub may hold a poll; then the connection counts as half-open. */
 const pollGrace = 10_000;
 
-export interface HttpHubSettings {
-  server: string;
-  token: () => string;
+export interface HttpHubDeps {
+  http: HttpJson;
+  credentials: Credentials;
 }
 
 /**
- * The Hub port over HTTP. Every call is one attempt; the caller decides about retries.
+ * The Hub port over HTTP. Every call is one attempt, or two where the first was refused and other credentials are to be had;
+ * the caller decides about retries.
  * Errors: `unavailable` (retry later; `data.retryAfterMs` where the service said when), `unauthenticated`, `forbidden`.
  */
-export function createHttpHub(settings: HttpHubSettings): Hub {
-  const http = createHttpJson({ base: new URL(settings.server), token: settings.token });
-
+export function createHttpHub({ http, credentials }: HttpHubDeps): Hub {
   async function call<T>(schema: z.ZodType<T>, request: Parameters<typeof http.send>[0]): Promise<T> {
-    const answer = await http.send(request);
+    const bearer = await credentials.bearer();
+    let answer = await http.send({ ...request, bearer });
+    if (answer.status === 401) {
+      const other = await credentials.renewed(bearer);
+      if (other !== undefined) answer = await http.send({ ...request, bearer: other });
+    }
     if (answer.status < 200 || answer.status > 299) throw errorOf(answer, request.path);
     return parseAs(schema, answer, request.path);
   }
@@ -58,7 +53,12 @@ export function createHttpHub(settings: HttpHubSettings): Hub {
       const path = `/api/v1/agent/poll?after=${after}&wait=${waitSeconds}`;
       const timeoutMs = waitSeconds * 1000 + pollGrace;
       const update = await call(Update, { method: 'GET', path, timeoutMs, ...(signal ? { signal } : {}) });
-      return { ...update, commands: update.commands.flatMap(knownCommand) } satisfies HubUpdate;
+      const { nextPollSeconds, ...rest } = update;
+      return {
+        ...rest,
+        commands: update.commands.flatMap(knownCommand),
+        ...(nextPollSeconds === undefined ? {} : { nextPollSeconds }),
+      } satisfies HubUpdate;
     },
     async chunks(digests) {
       const body = JSON.stringify({ digests });
@@ -78,11 +78,6 @@ export function createHttpHub(settings: HttpHubSettings): Hub {
   };
 }
 
-function knownCommand(command: unknown): ClusterCommand[] {
-  const parsed = ClusterCommand.safeParse(command);
-  return parsed.success ? [parsed.data] : [];
-}
-
 async function unpack(packed: string, digest: string): Promise<Uint8Array> {
   try {
     return await unzip(Buffer.from(packed, 'base64'), { maxOutputLength: largestChunk });
@@ -90,35 +85,5 @@ async function unpack(packed: string, digest: string): Promise<Uint8Array> {
     throw new HawserError('snapshot-invalid', `chunk ${digest} does not unpack: ${messageOf(error)}`, {
       retry: 'later',
     });
-  }
-}
-
-function errorOf(answer: HttpAnswer, path: string): HawserError {
-  const what = `${path.split('?')[0]} answered ${answer.status}`;
-  if (answer.status === 401) return new HawserError('unauthenticated', what, { hint: 'Register the cluster again.' });
-  if (answer.status === 403) return new HawserError('forbidden', what);
-  if (answer.status === 413) return new HawserError('too-large', what);
-  if (answer.status === 400 || answer.status === 422) {
-    return new HawserError('invalid-input', `${what}: ${answer.text.slice(0, 500)}`);
-  }
-  const data = {
-    notDelivered: true,
-    ...(answer.retryAfterMs === undefined ? {} : { retryAfterMs: answer.retryAfterMs }),
-  };
-  return new HawserError('unavailable', what, { retry: 'later', data });
-}
-
-/** A 200 with something else in it (a proxy's page, a cut-off body) is an outage, not data (INV-26). */
-function parseAs<T>(schema: z.ZodType<T>, answer: HttpAnswer, path: string): T {
-  try {
-    return schema.parse(answer.text === '' ? undefined : JSON.parse(answer.text));
-  } catch (error) {
-    throw new HawserError(
-      'unavailable',
-      `${path.split('?')[0]} answered something else: ${messageOf(error).slice(0, 300)}`,
-      {
-        retry: 'later',
-      },
-    );
   }
 }

@@ -12,16 +12,22 @@ export interface HttpJsonRequest {
   method: 'GET' | 'POST';
   path: string;
   body?: string;
+  /** Shown as `Authorization: Bearer`. */
+  bearer?: string;
   timeoutMs: number;
   signal?: AbortSignal;
+}
+
+export interface HttpJson {
+  send(request: HttpJsonRequest): Promise<HttpAnswer>;
+  close(): void;
 }
 
 /** Largest answer that is read at all. */
 const largestAnswer = 128 * 1024 * 1024;
 
 /** JSON over HTTP(S) with keep-alive and a whole-request deadline. Any status is an answer; only broken connections throw. */
-export function createHttpJson(options: { base: URL; token: () => string }) {
-  const { base } = options;
+export function createHttpJson(base: URL): HttpJson {
   const secure = base.protocol === 'https:';
   const agentOptions = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: 8 };
   // Certificates are always verified; there is no flag to skip that (NT-152). Private authorities: NODE_EXTRA_CA_CERTS.
@@ -29,10 +35,8 @@ export function createHttpJson(options: { base: URL; token: () => string }) {
   const prefix = base.pathname.replace(/\/$/, '');
 
   function open(request: HttpJsonRequest): ClientRequest {
-    const headers: Record<string, string | number> = {
-      Accept: 'application/json',
-      Authorization: `Bearer ${options.token()}`,
-    };
+    const headers: Record<string, string | number> = { Accept: 'application/json' };
+    if (request.bearer !== undefined) headers['Authorization'] = `Bearer ${request.bearer}`;
     if (request.body !== undefined) {
       headers['Content-Type'] = 'application/json';
       headers['Content-Length'] = Buffer.byteLength(request.body);

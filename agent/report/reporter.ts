@@ -5,6 +5,7 @@ import type { AgentReport, ApplicationReport } from '#shared/messages/agent-repo
 import type { Clock } from '#shared/ports/clock.ts';
 import type { Hub } from '#shared/ports/hub.ts';
 import type { Log } from '#shared/ports/log.ts';
+import type { Renewals } from './renewals.ts';
 
 /** Sends what changed, level-triggered: a report says how an application is now, so only the newest counts. */
 export interface Reporter {
@@ -12,6 +13,8 @@ export interface Reporter {
   changed(application: string, soon: boolean): void;
   /** Send these (all when absent) again, whatever was sent before. */
   resend(applications?: readonly string[]): void;
+  /** Applications wait for a newer signature: say so soon. */
+  renew(): void;
   /** Attached to the next report. */
   capabilities(capabilities: ClusterCapabilities): void;
   /** Heartbeats and retries, until the signal. */
@@ -26,6 +29,7 @@ export interface ReporterDeps {
   epoch: string;
   random: () => number;
   applications(): Iterable<string>;
+  renewals: Pick<Renewals, 'due' | 'asked'>;
   /** The state to report; undefined when the application is not here any more. */
   reportOf(application: string): ApplicationReport | undefined;
   /** The events of this report arrived: they need not be sent again. */
@@ -86,9 +90,9 @@ export function createReporter(deps: ReporterDeps): Reporter {
     due = Infinity;
     let again: number | undefined;
     try {
-      while (dirty.size > 0 || pendingCapabilities !== undefined) {
+      while (dirty.size > 0 || hasMore()) {
         const batch = takeBatch();
-        if (batch.length === 0 && pendingCapabilities === undefined) break;
+        if (batch.length === 0 && !hasMore()) break;
         await send(batch);
         failures = 0;
         pace = batch.length >= 4 ? Math.min(busyMs, pace * 2) : coalesceMs;
@@ -105,6 +109,11 @@ export function createReporter(deps: ReporterDeps): Reporter {
     }
     if (again !== undefined) schedule(again);
     else if (dirty.size > 0) schedule(pace);
+  }
+
+  /** What is said besides applications. */
+  function hasMore(): boolean {
+    return pendingCapabilities !== undefined || deps.renewals.due().length > 0;
   }
 
   /** Reports of dirty applications that really differ from what was sent, up to the size of one message. */
@@ -132,6 +141,7 @@ export function createReporter(deps: ReporterDeps): Reporter {
 
   async function send(batch: { report: ApplicationReport; now: Sent }[]): Promise<void> {
     const capabilities = pendingCapabilities;
+    const renew = deps.renewals.due();
     const { version, objects, memoryBytes } = deps.facts();
     const message: AgentReport = {
       format: 1,
@@ -146,6 +156,7 @@ export function createReporter(deps: ReporterDeps): Reporter {
         objects,
         memoryBytes,
       },
+      ...(renew.length === 0 ? {} : { renew }),
       ...(capabilities === undefined ? {} : { capabilities }),
     };
     try {
@@ -167,6 +178,7 @@ export function createReporter(deps: ReporterDeps): Reporter {
       return;
     }
     sequence += 1;
+    deps.renewals.asked(renew);
     if (capabilities === pendingCapabilities) pendingCapabilities = undefined;
     for (const { report, now } of batch) {
       sent.set(report.application, now);
@@ -193,6 +205,9 @@ export function createReporter(deps: ReporterDeps): Reporter {
         dirty.add(application);
       }
       schedule(urgentMs);
+    },
+    renew() {
+      schedule(coalesceMs);
     },
     capabilities(capabilities) {
       pendingCapabilities = capabilities;

@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHttpHub } from '#agent/hub/http-hub.ts';
+import { createHttpJson } from '#agent/hub/http-json.ts';
+import { createStaticCredentials } from '#agent/identity/credentials.ts';
 import { sha256 } from '#shared/domain/digest.ts';
 import type { Hub } from '#shared/ports/hub.ts';
 
@@ -20,7 +22,8 @@ beforeEach(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/below/`;
-  hub = createHttpHub({ server: url, token: () => 'secret-token' });
+  const http = createHttpJson(new URL(url));
+  hub = createHttpHub({ http, credentials: createStaticCredentials({ token: 'secret-token' }, () => 0) });
 });
 
 afterEach(async () => {
