@@ -1,13 +1,18 @@
 import { join } from 'node:path';
 import { bundleAgent } from './bundle-agent.ts';
 import { buildDashboard } from './build-dashboard.ts';
+import { bundleFunctions } from './bundle-functions.ts';
 
-/** `npm run build [-- agent|dashboard]`: builds what ships into `dist/`. */
+/** `npm run build [-- agent|dashboard|functions]`: builds what ships into `dist/`. */
 const dist = join(import.meta.dirname, '..', '..', 'dist');
 const wanted = process.argv.slice(2);
 const builds: Record<string, () => Promise<void>> = {
   agent: () => bundleAgent(join(dist, 'agent', 'agent.mjs')),
   dashboard: () => buildDashboard(join(dist, 'dashboard')),
+  async functions() {
+    for (const { name, bytes } of await bundleFunctions(join(dist, 'functions')))
+      console.log(`  ${name.padEnd(16)}${(bytes / 1000).toFixed(0).padStart(6)} kB`);
+  },
 };
 
 for (const part of wanted.length === 0 ? Object.keys(builds) : wanted) {

@@ -29,6 +29,8 @@ export async function bundleAgent(outFile: string): Promise<void> {
     platform: 'node',
     format: 'esm',
     target: 'node24',
+    // The SDK's ES modules, of which only the commands in use stay; CommonJS would bring all of them.
+    mainFields: ['module', 'main'],
     sourcemap: 'linked',
     sourcesContent: false,
     legalComments: 'linked',

@@ -10,6 +10,8 @@ export interface EmfOptions {
   /** CloudWatch's namespace, `Hawser/prod`. */
   namespace: string;
   clock: Clock;
+  /** Stand beside the metrics' own, as properties that logs can be searched by; they are no dimensions. */
+  labels?: Record<string, string>;
   /** Takes one line; default standard output, where CloudWatch looks. */
   print?: (line: string) => void;
 }
@@ -81,7 +83,7 @@ export function createEmfMetrics(options: EmfOptions): EmfMetrics {
 }
 
 /** One line for each set of labels and up to 100 metrics; long arrays go on in further lines. */
-function linesOf(gathered: readonly Series[], { namespace, clock }: EmfOptions): string[] {
+function linesOf(gathered: readonly Series[], { namespace, clock, labels: properties = {} }: EmfOptions): string[] {
   const groups = new Map<string, Series[]>();
   for (const one of gathered.flatMap(piecesOf)) {
     const key = JSON.stringify(one.labels);
@@ -91,7 +93,7 @@ function linesOf(gathered: readonly Series[], { namespace, clock }: EmfOptions):
     if (isFull) groups.set(`${key} ${groups.size}`, known);
     groups.set(key, isFull ? [one] : [...known, one]);
   }
-  return [...groups.values()].map((group) => lineOf(group, namespace, clock.now()));
+  return [...groups.values()].map((group) => lineOf(group, { namespace, properties, now: clock.now() }));
 }
 
 function piecesOf(one: Series): Series[] {
@@ -101,11 +103,14 @@ function piecesOf(one: Series): Series[] {
   return pieces;
 }
 
-function lineOf(group: readonly Series[], namespace: string, timestamp: number): string {
+function lineOf(
+  group: readonly Series[],
+  { namespace, properties, now }: { namespace: string; properties: Record<string, string>; now: number },
+): string {
   const labels = group[0]?.labels ?? {};
   return JSON.stringify({
     _aws: {
-      Timestamp: Math.round(timestamp),
+      Timestamp: Math.round(now),
       CloudWatchMetrics: [
         {
           Namespace: namespace,
@@ -114,6 +119,7 @@ function lineOf(group: readonly Series[], namespace: string, timestamp: number):
         },
       ],
     },
+    ...properties,
     ...labels,
     ...Object.fromEntries(group.map(({ name, values }) => [name, values.length === 1 ? values[0] : values])),
   });

@@ -13,6 +13,8 @@ export interface LogOptions {
   destination?: { write(text: string): void };
   /** One short line for people instead of JSON for machines. */
   pretty?: boolean;
+  /** Asked for every line: fields of what is being handled (request, trace). A line's own fields of the same names win. */
+  fields?: () => Record<string, unknown>;
 }
 
 /**
@@ -30,10 +32,15 @@ export function createLog(options: LogOptions): Log {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       messageKey: 'message',
+      ...(options.fields === undefined ? {} : { mixin: options.fields, mixinMergeStrategy: ownFieldsWin }),
     },
     stream,
   );
   return wrap(logger);
+}
+
+function ownFieldsWin(own: object, mixin: object): object {
+  return { ...mixin, ...own };
 }
 
 function wrap(logger: Logger): Log {

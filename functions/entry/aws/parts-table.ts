@@ -1,0 +1,18 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { clientSettings } from '#shared/adapters/aws/client-settings.ts';
+import { createChunkStore } from '#shared/adapters/aws/dynamodb-chunk-store.ts';
+import { createStateStore } from '#shared/adapters/aws/dynamodb-state-store.ts';
+import type { Core } from './core.ts';
+
+/** Longer than a queue keeps messages (14 days). */
+const bodySeconds = 15 * 86_400;
+
+/** The one table: rows, chunks, and message bodies that do not fit into a message. */
+export function openTable({ settings, clock }: Core<'table'>) {
+  const deps = { client: new DynamoDBClient(clientSettings()), table: settings.table, clock };
+  return {
+    store: createStateStore(deps),
+    chunkStore: createChunkStore(deps),
+    bodies: createChunkStore({ ...deps, expireAfterSeconds: bodySeconds }),
+  };
+}

@@ -1,0 +1,31 @@
+import type { Hint } from '#shared/messages/hint.ts';
+import { getRepository, webhookSecretName } from '#shared/state/registry.ts';
+import { createWebhookApp } from '#functions/webhook/app.ts';
+import { createCore } from './core.ts';
+import { httpFunction } from './http.ts';
+import { openQueues } from './parts-queues.ts';
+import { openSecrets } from './parts-secrets.ts';
+import { openTable } from './parts-table.ts';
+
+const core = createCore('webhook', ['table', 'queueBase', 'secretPrefix']);
+const { organisation } = core.settings;
+const table = openTable(core);
+const { hints } = openQueues(core, table);
+const secrets = openSecrets(core);
+
+const app = createWebhookApp({
+  ...core,
+  async findSecrets(repository) {
+    if ((await getRepository(table.store, organisation, repository)) === undefined) return undefined;
+    const secret = await secrets.get(webhookSecretName(organisation, repository));
+    return secret === undefined ? [] : [secret.value];
+  },
+  async enqueue({ repository, trace }) {
+    const at = new Date(core.clock.now()).toISOString();
+    const hint: Hint = { organisation, repository, reason: 'push', trace, at };
+    await hints.send([JSON.stringify(hint)], { group: organisation });
+  },
+});
+
+/** `POST /webhooks/{provider}/{repository}`. */
+export const handler = httpFunction(core, app);
