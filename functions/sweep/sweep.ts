@@ -5,6 +5,7 @@ import type { Log } from '#shared/ports/log.ts';
 import type { Queue } from '#shared/ports/queue.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import type { Hint } from '#shared/messages/hint.ts';
+import { clearDirty, listDirty } from '#shared/state/dirty.ts';
 import { organisationKey, repositoryKey } from '#shared/state/keys.ts';
 import { listClusters, listRepositories } from '#shared/state/registry.ts';
 import { updateRow } from '#shared/state/update.ts';
@@ -30,11 +31,13 @@ interface Poll {
 const garbageEveryMs = 3600_000;
 
 /**
- * Runs every minute: sends hints for repositories that were not polled for a while, so that lost webhooks cost latency
- * and nothing else (INV-02); tells pages about agents that fell silent; and, once an hour, drops what nothing needs any more.
+ * Runs every minute: sends the hints that webhooks could not send, and those for repositories that were not polled for a
+ * while, so that lost webhooks cost latency and nothing else (INV-02); tells pages about agents that fell silent; and, once
+ * an hour, drops what nothing needs any more.
  */
 export async function sweep(deps: SweepDeps, organisation: string): Promise<{ polled: number; removed: number }> {
   const now = deps.clock.now();
+  await hintDirty(deps, organisation);
   let polled = 0;
   for (const repository of await listRepositories(deps.store, organisation)) {
     let due = false;
@@ -60,6 +63,15 @@ export async function sweep(deps: SweepDeps, organisation: string): Promise<{ po
     deps.bell.ring(`organisation:${organisation}`, `cluster:${cluster.id}`);
   const removed = await collectWhenDue(deps, organisation, now);
   return { polled, removed };
+}
+
+/** Repositories whose webhook could not reach the queue (FT-04): a flag is taken away only once its hint is there. */
+async function hintDirty(deps: SweepDeps, organisation: string): Promise<void> {
+  for (const row of await listDirty(deps.store, organisation)) {
+    const hint: Hint = { organisation, reason: 'push', ...row.value };
+    await deps.hints.send([JSON.stringify(hint)], { group: organisation });
+    await clearDirty(deps.store, row);
+  }
 }
 
 async function collectWhenDue(deps: SweepDeps, organisation: string, now: number): Promise<number> {

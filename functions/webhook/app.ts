@@ -29,8 +29,12 @@ export interface WebhookLimits {
 export interface WebhookDeps {
   /** The current secret, and the old one while it is being rotated; undefined: no such repository. */
   findSecrets(repository: string): Promise<string[] | undefined>;
+  /** The same for who was refused, where `findSecrets` may answer what was true a while ago. */
+  findSecretsAgain?(repository: string): Promise<string[] | undefined>;
   /** Durable when resolved. */
   enqueue(hint: { repository: string; trace: string }): Promise<void>;
+  /** Durable when resolved; what is marked is found by the sweep. Used where `enqueue` fails (FT-04). */
+  markDirty?(hint: { repository: string; trace: string }): Promise<void>;
   limits?: Partial<WebhookLimits>;
   clock: Clock;
   log: Log;
@@ -98,11 +102,16 @@ function createReceiver(
 
     const proofs = provider.proofsIn(request.headers);
     if (proofs.length === 0) throw unsigned(provider);
-    if (!needsBody(proofs) && !isProven(proofs, secrets, new Uint8Array())) throw wrongSecret(provider);
+    const requireProof = async (body: Uint8Array) => {
+      if (isProven(proofs, secrets, body)) return;
+      const newer = await deps.findSecretsAgain?.(repository).catch(refuse(noSecretsNow));
+      if (newer === undefined || !isProven(proofs, newer, body)) throw wrongSecret(provider);
+    };
+    if (!needsBody(proofs)) await requireProof(new Uint8Array());
 
     const body = await readBody(request.body, { endpoint: repository, limits, budget, clock: deps.clock });
     try {
-      if (!isProven(proofs, secrets, body)) throw wrongSecret(provider);
+      await requireProof(body);
       const event = provider.eventOf(request.headers, parseBody(request.headers, body));
       if (event === 'ping') return { result: 'ping' };
       if (event === 'other') return { result: 'ignored' };
@@ -112,13 +121,15 @@ function createReceiver(
     return { result: 'hint', trace: await hints.send(repository) };
   };
 
-  async function findSecrets(repository: string): Promise<string[] | undefined> {
-    try {
-      return await deps.findSecrets(repository);
-    } catch (error) {
-      throw noSecretsNow(error);
-    }
+  function findSecrets(repository: string): Promise<string[] | undefined> {
+    return deps.findSecrets(repository).catch(refuse(noSecretsNow));
   }
+}
+
+function refuse(why: (cause: unknown) => Error): (cause: unknown) => never {
+  return (cause) => {
+    throw why(cause);
+  };
 }
 
 function logRefusal(log: Log, refusal: { provider: string; repository: string; status: number; error: unknown }): void {

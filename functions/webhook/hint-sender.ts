@@ -1,4 +1,4 @@
-import { HawserError } from '#shared/errors.ts';
+import { HawserError, messageOf } from '#shared/errors.ts';
 import type { Clock } from '#shared/ports/clock.ts';
 import type { Log } from '#shared/ports/log.ts';
 import { createCoalescer } from './coalesce.ts';
@@ -11,6 +11,8 @@ export interface HintSender {
 export interface HintSenderDeps {
   /** Durable when resolved. */
   enqueue(hint: { repository: string; trace: string }): Promise<void>;
+  /** Durable when resolved: where `enqueue` fails, or takes more than half of the time. */
+  markDirty?(hint: { repository: string; trace: string }): Promise<void>;
   newTrace(): string;
   clock: Clock;
   log: Log;
@@ -42,7 +44,17 @@ export function createHintSender(deps: HintSenderDeps): HintSender {
 
   async function sendOne(repository: string): Promise<string> {
     const trace = deps.newTrace();
-    await inTime(deps.clock, enqueueMilliseconds, deps.enqueue({ repository, trace }));
+    const hint = { repository, trace };
+    if (deps.markDirty === undefined) {
+      await inTime(deps.clock, enqueueMilliseconds, deps.enqueue(hint));
+      return trace;
+    }
+    try {
+      await inTime(deps.clock, enqueueMilliseconds / 2, deps.enqueue(hint));
+    } catch (error) {
+      deps.log.warn({ repository, trace, reason: messageOf(error) }, 'a hint is left to the sweep: the queue is away');
+      await inTime(deps.clock, enqueueMilliseconds / 2, deps.markDirty(hint));
+    }
     return trace;
   }
 

@@ -10,7 +10,7 @@ const builds: Record<string, () => Promise<void>> = {
   agent: () => bundleAgent(join(dist, 'agent', 'agent.mjs')),
   dashboard: () => buildDashboard(join(dist, 'dashboard')),
   async functions() {
-    for (const { name, bytes } of await bundleFunctions(join(dist, 'functions')))
+    for (const { name, bytes } of await bundleFunctions(undefined, join(dist, 'functions')))
       console.log(`  ${name.padEnd(16)}${(bytes / 1000).toFixed(0).padStart(6)} kB`);
   },
 };

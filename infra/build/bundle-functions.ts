@@ -27,7 +27,10 @@ export interface BundledFunction {
  * Bundles functions (all, or those named) into `outDir/NAME/index.mjs`: one minified ES module each, everything in it, for
  * Lambda's Node 24. The dashboard's files go beside the api's, where `outDir/../dashboard` has been built.
  */
-export async function bundleFunctions(outDir: string, only?: readonly string[]): Promise<BundledFunction[]> {
+export async function bundleFunctions(
+  only?: readonly string[],
+  outDir: string = join(root, 'dist/functions'),
+): Promise<BundledFunction[]> {
   const names = (await functionNames()).filter((name) => only === undefined || only.includes(name));
   const bundled: BundledFunction[] = [];
   for (const name of names) {

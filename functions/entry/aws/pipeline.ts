@@ -1,3 +1,5 @@
+// The types know the default export only.
+// oxlint-disable-next-line import/no-named-as-default
 import middy, { type MiddlewareObj } from '@middy/core';
 import type { Context } from 'aws-lambda';
 import type { FlushedBell } from '#shared/adapters/aws/sqs-bell.ts';

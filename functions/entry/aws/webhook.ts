@@ -1,6 +1,8 @@
 import type { Hint } from '#shared/messages/hint.ts';
+import { markDirty } from '#shared/state/dirty.ts';
 import { getRepository, webhookSecretName } from '#shared/state/registry.ts';
 import { createWebhookApp } from '#functions/webhook/app.ts';
+import { createSecretCache } from '#functions/webhook/secret-cache.ts';
 import { createCore } from './core.ts';
 import { httpFunction } from './http.ts';
 import { openQueues } from './parts-queues.ts';
@@ -13,18 +15,24 @@ const table = openTable(core);
 const { hints } = openQueues(core, table);
 const secrets = openSecrets(core);
 
-const app = createWebhookApp({
-  ...core,
-  async findSecrets(repository) {
+const cache = createSecretCache({
+  clock: core.clock,
+  async read(repository) {
     if ((await getRepository(table.store, organisation, repository)) === undefined) return undefined;
     const secret = await secrets.get(webhookSecretName(organisation, repository));
     return secret === undefined ? [] : [secret.value];
   },
+});
+const app = createWebhookApp({
+  ...core,
+  findSecrets: cache.find,
+  findSecretsAgain: cache.findAgain,
   async enqueue({ repository, trace }) {
     const at = new Date(core.clock.now()).toISOString();
     const hint: Hint = { organisation, repository, reason: 'push', trace, at };
     await hints.send([JSON.stringify(hint)], { group: organisation });
   },
+  markDirty: (hint) => markDirty({ ...table, ...core }, organisation, hint),
 });
 
 /** `POST /webhooks/{provider}/{repository}`. */
