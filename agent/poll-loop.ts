@@ -24,7 +24,8 @@ export interface PollLoop {
   readonly connected: boolean;
 }
 
-const longestBackoffMs = 30_000;
+/** After a long outage a whole fleet comes back within this time; half of it, and the first second sees four times the steady load (FT-54). */
+const longestBackoffMs = 60_000;
 /** Whatever the hub says, a wake-up is not waited for longer than that. */
 const longestPauseMs = 300_000;
 /** A hub that says nothing and says it at once is not asked again at once. */

@@ -29,8 +29,8 @@ export interface ExchangeDeps {
 const timeoutMs = 15_000;
 /** Issuers rotate their keys over days (EKS: a week) and publish the next one long before they use it. */
 const keysEveryMs = 6 * 3600_000;
-/** What the service answers where it does not know the cluster, or knows it as another one. */
-const notLetIn = new Set([401, 403, 404, 409]);
+/** What the service answers where it does not know the cluster; 403 is for one that it knows and does not let in. */
+const notLetIn = 401;
 
 /**
  * The exchange of the ServiceAccount token for a session. Always tries that first: an earlier registration may have been
@@ -108,7 +108,7 @@ async function post(deps: ExchangeDeps, path: string, body: unknown, bearer?: st
 }
 
 function isNotLetIn(error: unknown): boolean {
-  return error instanceof HawserError && notLetIn.has(Number(error.data['status']));
+  return error instanceof HawserError && error.data['status'] === notLetIn;
 }
 
 /** What the registration was refused for says more; where it could not be tried, that passes. */

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '../..');
@@ -15,14 +15,21 @@ export const agentEnvironment: Record<string, string> = { MALLOC_ARENA_MAX: '1',
 
 /**
  * Bundles the agent into one minified file with its source map beside it: what the image holds, `npm start` runs and the
- * cluster tests test. `outFile` should end in `.mjs`.
+ * cluster tests test. `outFile` must end in `.mjs`. What only direct access to a cloud needs (the AWS SDK) lies in `parts/`
+ * beside it and is read when it is used: within the file it cost agents that speak HTTPS 10 MB although it never ran.
  */
 export async function bundleAgent(outFile: string): Promise<void> {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  const folder = dirname(outFile);
+  // Names of parts hold a hash: those of earlier builds would stay for ever.
+  await rm(join(folder, 'parts'), { recursive: true, force: true });
   await build({
     absWorkingDir: root,
-    entryPoints: ['agent/main.ts'],
-    outfile: outFile,
+    entryPoints: [{ in: 'agent/main.ts', out: basename(outFile, '.mjs') }],
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    chunkNames: 'parts/[name]-[hash]',
+    splitting: true,
     bundle: true,
     minify: true,
     keepNames: true,
@@ -38,7 +45,7 @@ export async function bundleAgent(outFile: string): Promise<void> {
     define: { AGENT_VERSION: JSON.stringify(version) },
     // CommonJS dependencies call require for Node's own modules.
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-    plugins: [configurationOnly],
+    plugins: [whatIsUsed],
   });
 }
 
@@ -47,8 +54,8 @@ export async function bundleAgent(outFile: string): Promise<void> {
  * client-node's own fetch client (undici and proxies, generated models, WebSockets) costs 20 MB resident at start,
  * so it is left out. Kubeconfigs, exec plugins, OIDC and ServiceAccounts stay.
  */
-const configurationOnly: Plugin = {
-  name: 'client-node-configuration-only',
+const whatIsUsed: Plugin = {
+  name: 'what-is-used',
   setup({ onResolve, onLoad }) {
     const unused =
       /^(undici|socks|socks-proxy-agent|hpagent|isomorphic-ws|ws|jsonpath-plus|\.\/gen\/index\.js|\.\/api\.js)$/;
@@ -58,6 +65,10 @@ const configurationOnly: Plugin = {
     }));
     onResolve({ filter: unused }, ({ path, importer }) =>
       importer.includes('@kubernetes/client-node/') ? { path, namespace: 'left-out' } : undefined,
+    );
+    // zod's sentences in forty languages are half of it.
+    onResolve({ filter: /^\.\.\/locales\/index\.js$/ }, ({ path, importer }) =>
+      importer.includes('/zod/') ? { path, namespace: 'left-out', sideEffects: false } : undefined,
     );
     onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};', loader: 'js' }));
   },
