@@ -2,6 +2,7 @@ import { cp, readFile, stat } from 'node:fs/promises';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { bundleRenderSandbox } from './bundle-render.ts';
 
 const root = join(import.meta.dirname, '../..');
 const entries = join(root, 'functions/entry/aws');
@@ -35,7 +36,8 @@ export async function bundleFunctions(
   const bundled: BundledFunction[] = [];
   for (const name of names) {
     const file = join(outDir, name, 'index.mjs');
-    await bundle(name, file);
+    // The sandbox starts a process of its own, which needs a file beside it.
+    await (name === 'render-sandbox' ? bundleRenderSandbox(join(outDir, name)) : bundle(name, file));
     bundled.push({ name, file, bytes: (await stat(file)).size });
   }
   const dashboard = join(outDir, '..', 'dashboard');

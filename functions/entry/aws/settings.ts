@@ -24,7 +24,13 @@ const variables = {
   /** Repositories in private networks, and plain http to them: refused unless it says `allow` (NT-80). */
   privateAddresses: ['HAWSER_PRIVATE_ADDRESSES', z.enum(['allow', 'deny']).default('deny')],
   region: ['AWS_REGION', required],
+  /** Endpoints of our own clients (emulators, private ones): the SDK reads them itself, agents are told of them. */
+  dynamodbEndpoint: ['AWS_ENDPOINT_URL_DYNAMODB', url.optional()],
+  sqsEndpoint: ['AWS_ENDPOINT_URL_SQS', url.optional()],
+  kmsEndpoint: ['AWS_ENDPOINT_URL_KMS', url.optional()],
 } as const;
+
+export const endpointSettings = ['dynamodbEndpoint', 'sqsEndpoint', 'kmsEndpoint'] as const;
 
 type Variables = typeof variables;
 export type SettingName = keyof Variables;
@@ -57,4 +63,16 @@ export function readSettings<Name extends SettingName>(
     hint: 'Set these variables; infra/aws does so for what it deploys.',
     data: { problems },
   });
+}
+
+/** What agents with direct access are told of other endpoints than AWS's own. */
+export function endpointsOf(
+  settings: Settings<(typeof endpointSettings)[number]>,
+): Partial<Record<'dynamodb' | 'sqs' | 'kms', string>> {
+  const { dynamodbEndpoint: dynamodb, sqsEndpoint: sqs, kmsEndpoint: kms } = settings;
+  return {
+    ...(dynamodb === undefined ? {} : { dynamodb }),
+    ...(sqs === undefined ? {} : { sqs }),
+    ...(kms === undefined ? {} : { kms }),
+  };
 }
