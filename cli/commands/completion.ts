@@ -23,7 +23,7 @@ const applicationVerbs = [
   'confirm',
 ];
 const subcommands: Record<string, readonly string[]> = {
-  cluster: ['add', 'list', 'remove'],
+  cluster: ['add', 'list', 'wait', 'renew', 'revoke', 'restore', 'remove'],
   repo: ['add', 'list', 'remove'],
   queues: ['list', 'peek', 'redrive'],
   completion: ['bash', 'zsh', 'fish'],

@@ -47,15 +47,17 @@ export function clusterColumns(now: number): Column<ClusterView>[] {
     { header: 'NAME', of: ({ id, isDefault }) => `${id}${isDefault ? ' (default)' : ''}` },
     {
       header: 'AGENT',
-      of: ({ connected, seenAt }) =>
-        connected
-          ? { text: 'connected', shade: 'good' }
-          : { text: seenAt === undefined ? 'never seen' : 'silent', shade: 'bad' },
+      of: ({ connected, seenAt, revokedAt }) => {
+        if (revokedAt !== undefined) return { text: 'revoked', shade: 'bad' };
+        if (connected) return { text: 'connected', shade: 'good' };
+        return { text: seenAt === undefined ? 'never seen' : 'silent', shade: 'bad' };
+      },
     },
     { header: 'SEEN', of: ({ seenAt }) => age(seenAt, now) },
     { header: 'KUBERNETES', of: ({ kubernetesVersion }) => kubernetesVersion },
     { header: 'APPLICATIONS', of: ({ applications }) => applications },
     { header: 'OBJECTS', of: ({ objects }) => objects },
+    { header: 'IDENTITY', of: ({ identity }) => identity },
     { header: 'AGE', of: ({ registeredAt }) => age(registeredAt, now) },
     { header: 'VERSION', wide: true, of: ({ agentVersion }) => agentVersion },
     {

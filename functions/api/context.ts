@@ -40,6 +40,18 @@ export interface ApiDeps {
   holdsRequests?: boolean;
   /** Where clusters have queues of their own to be woken by: made and removed with the cluster. */
   wakeQueues?: WakeQueuesOfClusters;
+  /** Public base URL of the service; absent: the one by which a request came. */
+  url?: string;
+  /** Where agents that have an IAM role of their own find rows and queues; absent: there is no such way in. */
+  directAccess?: {
+    region: string;
+    table: string;
+    /** ARN, id or alias. */
+    cipherKey: string;
+    /** URLs. */
+    wakeQueue(organisation: string, cluster: string): string;
+    mailQueue: string;
+  };
   /** On loopback with one user: a page that is opened gets a session without a login. */
   loopbackSession?: { organisation: string; user: string };
 }

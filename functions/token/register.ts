@@ -53,7 +53,10 @@ async function pin(deps: TokenDeps, id: string, digest: string, request: Registe
       // Of two that come at once, the second finds it used here.
       const cluster = requireUsable(current, digest, now);
       before = cluster.pinned;
-      return { ...cluster, pinned, epoch, registration: { ...cluster.registration, usedAt: pinned.pinnedAt } };
+      // A static token that it had before is void from now on.
+      const { tokenDigest: _void, ...rest } = cluster;
+      const registration = { ...cluster.registration, usedAt: pinned.pinnedAt };
+      return { ...rest, identity: 'service-account', pinned, epoch, registration };
     },
   );
   if (row === undefined) throw unknownToken();

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { agentIdentities } from '../domain/cluster.ts';
 import { healthStatuses } from '../domain/status.ts';
 
 /** What the HTTP API answers: the dashboard and the CLI are clients of exactly these. Times are ISO 8601. */
@@ -273,9 +274,31 @@ export const ClusterView = z
     objects: z.number(),
     memoryBytes: z.number().optional(),
     isDefault: z.boolean(),
+    /** How its agent proves who it is. */
+    identity: z.enum(agentIdentities),
+    /** Since then nothing of its agent is let in. */
+    revokedAt: z.string().optional(),
+    /** A registration token is waiting to be used until then. */
+    registrationExpiresAt: z.string().optional(),
   })
   .meta({ ref: 'Cluster' });
 export type ClusterView = z.infer<typeof ClusterView>;
+
+/** What is shown once, when a cluster is added or its registration renewed. */
+export const ClusterInstall = z
+  .object({
+    cluster: ClusterView,
+    /** For `service-account`: good once, until `expiresAt`. */
+    registration: z.object({ token: z.string(), expiresAt: z.string() }).optional(),
+    /** For `static`: good until the cluster is removed. */
+    token: z.string().optional(),
+    /** The command that installs the agent. */
+    install: z.string(),
+    /** The same as values of the agent's chart. */
+    values: z.record(z.string(), z.unknown()),
+  })
+  .meta({ ref: 'ClusterInstall' });
+export type ClusterInstall = z.infer<typeof ClusterInstall>;
 
 export const RepositoryView = z
   .object({
@@ -318,5 +341,9 @@ export const StreamEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('application'), application: ApplicationSummary }),
   z.object({ type: z.literal('removed'), id: z.string() }),
   z.object({ type: z.literal('cluster'), cluster: ClusterView }),
+  /** More has changed than can be told: read anew what is shown. */
+  z.object({ type: z.literal('reload') }),
+  /** The answer ends by intent, where streams cannot be held; whoever comes back with `Last-Event-ID` has missed nothing. */
+  z.object({ type: z.literal('pause') }),
 ]);
 export type StreamEvent = z.infer<typeof StreamEvent>;

@@ -602,6 +602,7 @@ function createCluster(id: string, applications: ApplicationDetail[]): ClusterVi
     objects: own.length * 7,
     memoryBytes: 84 * 1024 * 1024,
     isDefault: id === 'eu-west-prod',
+    identity: 'service-account',
   };
 }
 

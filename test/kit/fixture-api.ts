@@ -3,7 +3,15 @@ import { Hono, type Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { problemOf } from '#shared/domain/problem.ts';
 import { HawserError } from '#shared/errors.ts';
-import type { ApplicationDetail, ApplicationSummary, EventView, StreamEvent, TreeView } from '#shared/messages/api.ts';
+import type {
+  ApplicationDetail,
+  ApplicationSummary,
+  ClusterInstall,
+  ClusterView,
+  EventView,
+  StreamEvent,
+  TreeView,
+} from '#shared/messages/api.ts';
 import { fixtureData, type FixtureData } from './fixture-data.ts';
 
 export interface FixtureApi extends AsyncDisposable {
@@ -190,8 +198,37 @@ export async function startFixtureApi(
       const { name, labels } = (await c.req.json()) as { name: string; labels?: Record<string, string> };
       if (data.clusters.some(({ id }) => id === name))
         throw new HawserError('conflict', `cluster ${name} is registered already`);
-      const install = `helm install hawser-agent agent/chart \\\n  --set cluster=${name} \\\n  --set token=agent-token`;
-      return c.json({ cluster: { id: name, labels: labels ?? {} }, token: 'agent-token', install }, 201);
+      const added: ClusterView = {
+        id: name,
+        labels: labels ?? {},
+        registeredAt: new Date().toISOString(),
+        connected: false,
+        applications: 0,
+        objects: 0,
+        isDefault: false,
+        identity: 'service-account',
+        registrationExpiresAt: new Date(Date.now() + 900_000).toISOString(),
+      };
+      data.clusters.push(added);
+      // Somebody runs the command; nobody does so for the cluster `lonely`.
+      if (name !== 'lonely') {
+        later(() => {
+          Object.assign(added, { connected: true, kubernetesVersion: 'v1.35.1', seenAt: new Date().toISOString() });
+          tell({ type: 'cluster', cluster: added });
+        });
+      }
+      return c.json(installOf(added), 201);
+    });
+    api.post('/api/v1/clusters/:id/registration', (c) => c.json(installOf(requireCluster(c))));
+    api.post('/api/v1/clusters/:id/revoke', (c) => {
+      const cluster = requireCluster(c);
+      Object.assign(cluster, { revokedAt: new Date().toISOString(), connected: false });
+      return c.json(cluster);
+    });
+    api.post('/api/v1/clusters/:id/restore', (c) => {
+      const cluster = requireCluster(c);
+      delete cluster.revokedAt;
+      return c.json(cluster);
     });
     api.delete('/api/v1/clusters/:id', (c) => {
       if (c.req.param('id') === 'production')
@@ -308,6 +345,24 @@ export async function startFixtureApi(
       work();
     }, agentMs);
     timers.add(timer);
+  }
+
+  function requireCluster(c: Context): ClusterView {
+    const found = data.clusters.find((one) => one.id === c.req.param('id'));
+    if (found !== undefined) return found;
+    throw new HawserError('not-found', `cluster ${c.req.param('id')} is not registered`);
+  }
+
+  function installOf(cluster: ClusterView): ClusterInstall {
+    const token = `hawser-register_shop_${cluster.id}_${'s'.repeat(43)}`;
+    const values = {
+      server: 'https://hawser.example',
+      organisation: 'shop',
+      cluster: cluster.id,
+      registration: { token },
+    };
+    const install = `helm upgrade --install hawser-agent agent/chart \\\n  --set-json 'registration=${JSON.stringify({ token })}'`;
+    return { cluster, registration: { token, expiresAt: cluster.registrationExpiresAt ?? '' }, install, values };
   }
 
   function requireApplication(c: Context): ApplicationDetail {

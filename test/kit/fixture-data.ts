@@ -424,6 +424,7 @@ function cluster(id: string, rest: Partial<ClusterView>): ClusterView {
     objects: 0,
     memoryBytes: 96 * 1024 * 1024,
     isDefault: false,
+    identity: 'service-account',
     ...rest,
   };
 }

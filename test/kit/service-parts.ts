@@ -23,7 +23,7 @@ import { createApiApp } from '#functions/api/app.ts';
 import { grantToken, newToken } from '#functions/api/auth.ts';
 import type { ApiDeps } from '#functions/api/context.ts';
 import { createMailbox } from '#functions/api/mailbox.ts';
-import { addCluster } from '#functions/api/routes/clusters.ts';
+import { addCluster } from '#functions/api/cluster-identity.ts';
 import { createPlanHandler } from '#functions/plan/handle-hint.ts';
 import { createPublishHandler } from '#functions/publish/handle-publish-job.ts';
 import { createRenderHandler } from '#functions/render/handle-render-job.ts';
@@ -264,7 +264,8 @@ export async function openApi(parts: ServiceParts, more: Partial<ApiDeps> = {}) 
     });
     return token;
   };
-  const agentOf = async (to: string, id: string) => (await addCluster(parts, to, id, {}, [])).token;
+  const agentOf = async (to: string, id: string) =>
+    (await addCluster(parts, to, { id, labels: {}, servers: [], identity: 'static' })).token ?? '';
   await parts.store.remove(`T#${organisation}`, `CLUSTER#${cluster}`);
   const tokens = {
     admin: await grant(organisation, 'admin'),

@@ -4,7 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startFixtureApi, type FixtureApi } from '#test/kit/fixture-api.ts';
 import { temporaryFolder } from '#test/kit/temp.ts';
-import { hawser, type Ran, type RunOptions } from './hawser.ts';
+import { ClusterInstall } from '#shared/messages/api.ts';
+import { hawser, hawserUntil, type Ran, type RunOptions } from './hawser.ts';
 
 let api: FixtureApi;
 beforeEach(async () => {
@@ -142,10 +143,59 @@ describe('other changes', () => {
     ]);
   });
 
-  it('adds, lists and removes clusters', async () => {
-    const { out } = await run('cluster add edge --label env=edge --label zone=a');
-    expect(out).toContain('helm install hawser-agent');
-    expect(api.changes[0]?.body).toEqual({ name: 'edge', labels: { env: 'edge', zone: 'a' } });
+  it('adds a cluster and waits for its agent; the command alone is on standard output before that', async () => {
+    const { code, out, err } = await run('cluster add edge --label env=edge --label zone=a');
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^helm upgrade --install hawser-agent [\s\S]*\ncluster edge is connected \(Kubernetes v1.35.1\)\n$/,
+    );
+    expect(err).toContain('good once, for 15 minutes');
+    expect(api.changes[0]?.body).toEqual({
+      name: 'edge',
+      identity: 'service-account',
+      labels: { env: 'edge', zone: 'a' },
+    });
+  });
+
+  it('says that an agent did not come, and how to wait again', async () => {
+    const { code, out, err } = await run('cluster add lonely --timeout 300ms');
+    expect(code).toBe(1);
+    expect(out).not.toContain('connected');
+    expect(err).toMatch(
+      /error: lonely: not connected within 0s: it has not registered yet, its token is good for 1[45]m/,
+    );
+    expect(err).toContain('`hawser cluster wait lonely` waits again');
+  });
+
+  it('leaves the cluster registered when waiting is broken off', async () => {
+    const ended = await hawserUntil(['cluster', 'add', 'lonely'], { api }, (text) => text.includes('helm'));
+    expect(ended.code).toBe(130);
+    expect(ended.err).toContain('lonely: stopped waiting');
+    expect(api.data.clusters.map(({ id }) => id)).toContain('lonely');
+  });
+
+  it('does not wait where told so, nor where a script reads', async () => {
+    expect(await run('cluster add lonely --no-wait')).toMatchObject({ code: 0 });
+    const { code, out } = await run('cluster add edge -o json');
+    expect(code).toBe(0);
+    expect(ClusterInstall.parse(JSON.parse(out)).values).toMatchObject({ cluster: 'edge' });
+  });
+
+  it('hands the role of an agent on, and knows no identity but those that there are', async () => {
+    await run('cluster add eks --identity irsa --role-id AROAEXAMPLE123456789 --no-wait');
+    expect(api.changes[0]?.body).toEqual({ name: 'eks', identity: 'irsa', awsRoleId: 'AROAEXAMPLE123456789' });
+    expect(await run('cluster add eks2 --identity kerberos')).toMatchObject({ code: 2, err: /service-account, irsa/ });
+  });
+
+  it('revokes, restores and renews clusters', async () => {
+    expect((await run('cluster revoke staging --yes')).out).toBe('cluster staging is revoked\n');
+    expect((await run('cluster list')).out).toMatch(/^staging +revoked +.* service-account/m);
+    expect((await run('cluster restore staging')).out).toBe('cluster staging is let in again\n');
+    expect((await run('cluster renew staging')).out).toContain('hawser-register_shop_staging_');
+    expect(await run('cluster revoke nowhere --yes')).toMatchObject({ code: 3, err: /nowhere is not registered/ });
+  });
+
+  it('lists and removes clusters', async () => {
     expect((await run('cluster list')).out).toBe((await run('get clusters')).out);
     expect((await run('cluster remove staging --yes')).out).toBe('cluster staging is removed\n');
     expect(await run('cluster remove production --yes')).toMatchObject({ code: 3, err: /4 applications still/ });

@@ -41,7 +41,7 @@ describe('the fixture', () => {
 
 describe('help', () => {
   const subcommands: Record<string, string[]> = {
-    cluster: ['add', 'list', 'remove'],
+    cluster: ['add', 'list', 'wait', 'renew', 'revoke', 'restore', 'remove'],
     repo: ['add', 'list', 'remove'],
     queues: ['list', 'peek', 'redrive'],
     completion: ['words'],

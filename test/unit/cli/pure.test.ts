@@ -166,7 +166,15 @@ describe('what people type', () => {
     expect(await candidatesAfter(['get'], names)).toContain('applications');
     expect(await candidatesAfter(['sync', '--wait'], names)).toEqual(['podinfo', 'redis']);
     expect(await candidatesAfter(['get', 'clusters'], names)).toEqual([]);
-    expect(await candidatesAfter(['cluster'], names)).toEqual(['add', 'list', 'remove']);
+    expect(await candidatesAfter(['cluster'], names)).toEqual([
+      'add',
+      'list',
+      'wait',
+      'renew',
+      'revoke',
+      'restore',
+      'remove',
+    ]);
   });
 });
 
