@@ -1,7 +1,8 @@
 import { HawserError, messageOf } from '#shared/errors.ts';
 import type { Hint } from '#shared/messages/hint.ts';
 import type { GitTree, RepositoryAccess } from '#shared/ports/git-source.ts';
-import { getApplications, getRepository, repositoryAccess } from '#shared/state/registry.ts';
+import { getApplications, getRepository } from '#shared/state/registry.ts';
+import { repositoryAccess } from '#shared/state/repository-access.ts';
 import { takeTicket } from '#shared/state/heads.ts';
 import { allApplications, applicationsReading } from './closure-index.ts';
 import {
@@ -41,7 +42,7 @@ export function createPlanHandler(deps: PlanDeps): (hint: Hint) => Promise<void>
       return;
     }
     const ticket = await takeTicket(deps.store, organisation);
-    const access = await repositoryAccess(deps.secrets, organisation, repository);
+    const access = await repositoryAccess(deps, organisation, repository);
     const asked = await selectorsOf(deps.store, organisation, repository.id, hint.applications ?? []);
     const known = await listHeadRefs(deps.store, organisation, repository.id);
     const waiting = new Map(known.map((row) => [row.value.selector, row.value.waiting]));

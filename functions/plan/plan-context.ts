@@ -14,7 +14,8 @@ import type { Row, StateStore } from '#shared/ports/state-store.ts';
 import type { InputChunks } from '#shared/state/chunks.ts';
 import type { ClosureRow } from '#shared/state/declare-application.ts';
 import type { Head } from '#shared/state/heads.ts';
-import { getCluster, getProject, getRepository, repositoryAccess } from '#shared/state/registry.ts';
+import { getCluster, getProject, getRepository } from '#shared/state/registry.ts';
+import { repositoryAccess } from '#shared/state/repository-access.ts';
 import { type Closure } from './closure/find-closure.ts';
 import { normaliseSelector } from './selector.ts';
 
@@ -84,7 +85,7 @@ async function openTree(context: Context, id: string, selector: string): Promise
   const { deps, request } = context;
   const repository = await getRepository(deps.store, request.organisation, id);
   if (repository === undefined) throw new HawserError('not-found', `repository ${id} is not registered`);
-  const access = await repositoryAccess(deps.secrets, request.organisation, repository);
+  const access = await repositoryAccess(deps, request.organisation, repository);
   return deps.git.open(access, (await deps.git.resolve(access, selector)).commit);
 }
 

@@ -1,3 +1,4 @@
+import type { RepositoryCredentials } from '../domain/repository-credentials.ts';
 import type { CommitInfo } from '../domain/status.ts';
 
 /** How to reach a repository; `credentials` come from the secret store and never leave the adapter. */
@@ -5,7 +6,11 @@ export interface RepositoryAccess {
   organisation: string;
   repository: string;
   url: string;
-  credentials?: { username?: string; password?: string; bearerToken?: string };
+  credentials?: RepositoryCredentials;
+  /** Certificate authorities (PEM) that are trusted for the host besides the public ones. */
+  ca?: string;
+  /** Host keys that the organisation trusts, in the format of OpenSSH's known_hosts. */
+  knownHosts?: string;
 }
 
 export interface ResolvedRevision {

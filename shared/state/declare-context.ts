@@ -37,6 +37,8 @@ export interface DeclareContext {
   request: DeclareRequest;
   /** Remembers that an application has to be planned once everything is written. */
   plan(repository: string, application: string): void;
+  /** Remembers that a repository has to be read anew once everything is written. */
+  refresh(repository: string): void;
 }
 
 /** Kind, namespace and name as far as they are there. */

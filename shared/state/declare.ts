@@ -1,6 +1,6 @@
 import { HawserError, messageOf } from '../errors.ts';
 import { compileAppProject } from '../domain/compile/app-project.ts';
-import { declaredRole, type DeclaredRole } from '../domain/declared-kinds.ts';
+import { declaredRole, handedInRole, type DeclaredRole } from '../domain/declared-kinds.ts';
 import { canonicalJson, type JsonObject } from '../domain/json.ts';
 import { inParallel } from '../domain/parallel.ts';
 import {
@@ -11,11 +11,15 @@ import {
   type DeclareRequest,
 } from './declare-context.ts';
 import { declareApplication, recompileReaders } from './declare-application.ts';
-import { sendHints } from './hints.ts';
+import { declareCredentials, linkGitRepository } from './declare-credentials.ts';
+import { sendHints, sendRefresh } from './hints.ts';
 import { organisationKey, sortKeys } from './keys.ts';
 import { getApplications } from './registry.ts';
+import { hostsKey } from './repository-access.ts';
 import type { StoredSummary } from './status.ts';
 import { eachRow } from './update.ts';
+
+type Role = DeclaredRole | 'credentials' | 'hosts';
 
 /**
  * Registers what people have: any mix of Argo CD and Flux objects, in any order, as often as wanted.
@@ -24,22 +28,31 @@ import { eachRow } from './update.ts';
 export async function declareObjects(deps: DeclareDeps, request: DeclareRequest): Promise<DeclareItem[]> {
   const results = new Map<JsonObject, DeclareItem>();
   const toPlan = new Map<string, Set<string>>();
+  const toRead = new Set<string>();
   const context = {
     deps,
     request,
     plan: (repository: string, application: string) => add(toPlan, repository, application),
+    refresh: (repository: string) => void toRead.add(repository),
   };
-  for (const role of ['unsupported', 'settings', 'project', 'source', 'application'] as const) {
-    const objects = request.objects.filter((object) => roleOf(object) === role);
+  for (const role of ['unsupported', 'settings', 'hosts', 'project', 'source', 'credentials', 'application'] as const) {
+    const objects = request.objects.filter((object) => roleOf(request, object) === role);
     await inParallel(objects, 32, async (object) => {
       results.set(object, await declareOne(context, role, object));
     });
   }
-  if (!request.dryRun) await sendHints(deps, request, toPlan);
+  if (!request.dryRun) {
+    await sendHints(deps, request, toPlan);
+    await sendRefresh(
+      deps,
+      request,
+      [...toRead].filter((repository) => !toPlan.has(repository)),
+    );
+  }
   return request.objects.map((object) => results.get(object) ?? refused(object, notDeclarable(object)));
 }
 
-async function declareOne(context: DeclareContext, role: DeclaredRole, object: JsonObject): Promise<DeclareItem> {
+async function declareOne(context: DeclareContext, role: Role, object: JsonObject): Promise<DeclareItem> {
   try {
     if (role === 'application') return await declareApplication(context, object);
     if (role === 'project') {
@@ -50,8 +63,11 @@ async function declareOne(context: DeclareContext, role: DeclaredRole, object: J
     if (role === 'source') {
       const item = await putRow(context, object, objectSort(object), { declared: object });
       if (item.action !== 'unchanged' && !context.request.dryRun) await recompileReaders(context, object);
-      return item;
+      const message = await linkGitRepository(context, object);
+      return message === undefined ? item : { ...item, message };
     }
+    if (role === 'hosts') return await putRow(context, object, hostsKey(object), { declared: object });
+    if (role === 'credentials') return await declareCredentials(context, object);
     if (role === 'settings') {
       const item = await putRow(context, object, objectSort(object), { declared: object });
       return { ...item, message: 'kept, but has no effect yet' };
@@ -108,8 +124,8 @@ function nameOf(object: JsonObject): string {
   return name;
 }
 
-function roleOf(object: JsonObject): DeclaredRole | undefined {
-  return declaredRole(object);
+function roleOf(request: DeclareRequest, object: JsonObject): Role | undefined {
+  return request.parent === undefined ? handedInRole(object) : declaredRole(object);
 }
 
 function notDeclarable(object: JsonObject): string {

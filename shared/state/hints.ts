@@ -30,3 +30,17 @@ export async function sendHints(
   }
   if (bodies.length > 0) await deps.hints.send(bodies, { group: from.organisation });
 }
+
+/** Asks to read these repositories anew, as after a change of their credentials: what waits for them is planned. */
+export async function sendRefresh(
+  deps: { hints: Queue; clock: Clock },
+  from: { organisation: string; trace: string },
+  repositories: Iterable<string>,
+): Promise<void> {
+  const at = new Date(deps.clock.now()).toISOString();
+  const bodies = [...repositories].map((repository) => {
+    const hint: Hint = { organisation: from.organisation, repository, reason: 'refresh', trace: from.trace, at };
+    return JSON.stringify(hint);
+  });
+  if (bodies.length > 0) await deps.hints.send(bodies, { group: from.organisation });
+}

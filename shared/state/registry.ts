@@ -5,8 +5,8 @@ import type { Cluster } from '../domain/cluster.ts';
 import { sha256 } from '../domain/digest.ts';
 import { toId } from '../domain/ids.ts';
 import type { Project } from '../domain/project.ts';
+import { codecommitHttps, scpParts, type CredentialKind } from '../domain/repository-credentials.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { RepositoryAccess } from '../ports/git-source.ts';
 import type { SecretStore } from '../ports/secret-store.ts';
 import type { Row, StateStore } from '../ports/state-store.ts';
 import { applicationKey, organisationKey, sortKeys } from './keys.ts';
@@ -18,6 +18,10 @@ export interface Repository {
   url: string;
   registeredAt: string;
   hasCredentials: boolean;
+  /** Absent for what was stored before there were kinds. */
+  credentialKind?: CredentialKind;
+  /** Which secret holds them, below `ORGANISATION/repository/`; absent: the repository's own. */
+  credentialSecret?: string;
   /** Last trouble with reaching it, for people. */
   error?: string;
   lastRevision?: string;
@@ -32,16 +36,20 @@ export interface Token {
   expiresAt?: string;
 }
 
-/** Two URLs that mean the same repository give the same text: no scheme, user, `.git`, trailing slash; host in lower case. */
+/**
+ * Two URLs that mean the same repository give the same text: no scheme, user, `.git`, trailing slash, usual port; host in
+ * lower case. `git@host:path` and `codecommit::REGION://NAME` are those of the addresses that they stand for.
+ */
 export function normaliseRepositoryUrl(url: string): string {
-  const scp = /^(?:[^@/]+@)?([^:/]+):(?!\/)(.+)$/.exec(url);
-  const text = scp && !url.includes('://') ? `ssh://${scp[1]}/${scp[2]}` : url;
+  const scp = scpParts(url);
+  const text = scp === undefined ? (codecommitHttps(url) ?? url) : `ssh://${scp.host}/${scp.path.replace(/^\/+/, '')}`;
   try {
     const parsed = new URL(text);
-    return `${parsed.host.toLowerCase()}${parsed.pathname.replace(/\/+$/, '').replace(/\.git$/, '')}`;
+    const host = parsed.host.toLowerCase().replace(parsed.protocol === 'ssh:' ? /:22$/ : /$^/, '');
+    return `${host}${parsed.pathname.replace(/\/+$/, '').replace(/\.git$/, '')}`;
   } catch {
     throw new HawserError('invalid-input', `repository URL ${JSON.stringify(url.slice(0, 200))} cannot be read`, {
-      hint: 'Use https://host/path.git.',
+      hint: 'Use https://host/path.git or git@host:path.git.',
     });
   }
 }
@@ -51,7 +59,8 @@ export function webhookSecretName(organisation: string, repository: string): str
   return `${organisation}/webhook/${repository}`;
 }
 
-function credentialsName(organisation: string, repository: string): string {
+/** Name of a secret that opens repositories; `repository` is an id, or what `credentialSecret` of a row says. */
+export function credentialsName(organisation: string, repository: string): string {
   return `${organisation}/repository/${repository}`;
 }
 
@@ -117,20 +126,6 @@ export async function listRepositories(store: StateStore, organisation: string):
   return collect(eachRow<Repository>(store, organisationKey(organisation), 'REPOSITORY#'));
 }
 
-/** Stores credentials for a repository; they are read only by `repositoryAccess`. */
-export async function putCredentials(
-  deps: { store: StateStore; secrets: SecretStore },
-  organisation: string,
-  repository: Repository,
-  credentials: NonNullable<RepositoryAccess['credentials']>,
-): Promise<void> {
-  await deps.secrets.put(credentialsName(organisation, repository.id), JSON.stringify(credentials));
-  const value = { ...repository, hasCredentials: true };
-  await deps.store.putMany([
-    { partition: organisationKey(organisation), sort: sortKeys.repository(repository.id), revision: 2, value },
-  ]);
-}
-
 /** Forgets a repository with its secrets; refused by the API while applications read it. */
 export async function removeRepository(
   deps: { store: StateStore; secrets: SecretStore },
@@ -143,19 +138,6 @@ export async function removeRepository(
   const url = sha256(normaliseRepositoryUrl(repository.url)).slice(0, 32);
   await deps.store.remove(partition, sortKeys.repositoryUrl(url));
   await deps.store.remove(partition, sortKeys.repository(repository.id));
-}
-
-/** How the Git adapter may reach it, credentials included; never log the result. */
-export async function repositoryAccess(
-  secrets: SecretStore,
-  organisation: string,
-  repository: Repository,
-): Promise<RepositoryAccess> {
-  const access: RepositoryAccess = { organisation, repository: repository.id, url: repository.url };
-  if (!repository.hasCredentials) return access;
-  const secret = await secrets.get(credentialsName(organisation, repository.id));
-  if (secret) access.credentials = JSON.parse(secret.value) as NonNullable<RepositoryAccess['credentials']>;
-  return access;
 }
 
 export async function getCluster(store: StateStore, organisation: string, id: string): Promise<Cluster | undefined> {

@@ -2,14 +2,18 @@ import { createServer, request as send } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+export interface ProxyAnswer {
+  status: number;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
 /** What a Git proxy does to the traffic; every part can be changed while it runs. */
 export interface GitProxyFaults {
   /** Speaks protocol 0: the client's wish for 2 is not passed on. */
   oldProtocol?: boolean;
   /** Answers by itself; `undefined` passes the request on. */
-  answer?: (
-    request: IncomingMessage,
-  ) => { status: number; headers?: Record<string, string>; body?: string } | undefined;
+  answer?: (request: IncomingMessage) => ProxyAnswer | Promise<ProxyAnswer> | undefined;
   /** Cuts the connection after so many bytes of a response body. */
   cutAfter?: number;
   /** Changes response bodies that hold a pack. */
@@ -31,8 +35,10 @@ export async function startGitProxy(target: string, faults: GitProxyFaults = {})
     requests.push({ line: `${request.method} ${request.url}`, authorization: request.headers.authorization });
     const own = proxy.faults.answer?.(request);
     if (own !== undefined) {
-      request.resume();
-      response.writeHead(own.status, own.headers ?? {}).end(own.body ?? '');
+      void Promise.resolve(own).then(({ status, headers, body }) => {
+        request.resume();
+        response.writeHead(status, headers ?? {}).end(body ?? '');
+      });
       return;
     }
     pass(new URL(target), request, response, proxy.faults);

@@ -1,18 +1,26 @@
 import { Hono } from 'hono';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { HawserError } from '#shared/errors.ts';
+import { isRepositoryUrl, RepositoryCredentials, type StoredAccess } from '#shared/domain/repository-credentials.ts';
 import { RepositoryView } from '#shared/messages/api.ts';
+import { sendRefresh } from '#shared/state/hints.ts';
 import { organisationKey, repositoryKey } from '#shared/state/keys.ts';
 import {
   ensureRepository,
   getRepository,
   listRepositories,
   normaliseRepositoryUrl,
-  putCredentials,
   removeRepository,
   webhookSecretName,
 } from '#shared/state/registry.ts';
+import {
+  listTemplates,
+  putCredentials,
+  refuseMisfit,
+  removeTemplate,
+  templateFor,
+} from '#shared/state/repository-access.ts';
 import type { StoredSummary } from '#shared/state/status.ts';
 import { eachRow } from '#shared/state/update.ts';
 import { requireAdmin, requireUser, type ApiDeps, type ApiEnv } from '../context.ts';
@@ -21,13 +29,23 @@ import { checked, describe } from '../openapi.ts';
 const providers = ['github', 'gitlab', 'bitbucket', 'bitbucket-server', 'azure-devops', 'gitea', 'generic'];
 
 const NewRepository = z.object({
-  url: z.url({ protocol: /^https?$/ }),
+  url: z.string().refine(isRepositoryUrl, 'is no address of a repository: https://host/path.git or git@host:path.git'),
   name: z.string().optional(),
   username: z.string().optional(),
   password: z.string().optional(),
+  /** Any other way to log in; username and password are the short way to write `basic`. */
+  credentials: RepositoryCredentials.optional(),
+  /** Certificate authorities of the host, as PEM. */
+  ca: z
+    .string()
+    .max(65_536)
+    .regex(/-----BEGIN CERTIFICATE-----/, 'is not a certificate in PEM form')
+    .optional(),
   /** At least 32 bytes (NT-05); made up when absent. */
   webhookSecret: z.string().min(32).optional(),
 });
+
+const Template = z.object({ id: z.string(), url: z.string(), kind: z.string().optional() });
 
 /** Repositories that applications read: list, add with credentials, remove. Secrets go in and never come out (NT-94). */
 export function repositoryRoutes(deps: ApiDeps): Hono<ApiEnv> {
@@ -39,13 +57,12 @@ export function repositoryRoutes(deps: ApiDeps): Hono<ApiEnv> {
   app.post('/', describe('register a repository', undefined, 201), checked('json', NewRepository), async (c) => {
     const { organisation } = requireAdmin(c);
     const body = c.req.valid('json');
+    const stored = storedOf(body);
+    refuseMisfit(body.url, stored?.credentials);
     const repository = await ensureRepository(deps, organisation, body.url);
-    if (body.password !== undefined || body.username !== undefined) {
-      const credentials = {
-        ...(body.username === undefined ? {} : { username: body.username }),
-        ...(body.password === undefined ? {} : { password: body.password }),
-      };
-      await putCredentials(deps, organisation, repository, credentials);
+    if (stored !== undefined) {
+      await putCredentials(deps, organisation, { id: repository.id, url: body.url }, stored);
+      await sendRefresh(deps, { organisation, trace: randomUUID() }, [repository.id]);
     }
     const name = webhookSecretName(organisation, repository.id);
     // Added once more, for other credentials: the secret stays, or the host's webhooks would stop.
@@ -57,6 +74,20 @@ export function repositoryRoutes(deps: ApiDeps): Hono<ApiEnv> {
       providers.map((provider) => [provider, `${origin}/webhooks/${provider}/${repository.id}`]),
     );
     return c.json({ repository: { id: repository.id, url: repository.url }, webhookSecret, webhookUrls }, 201);
+  });
+  const templates = z.object({ items: z.array(Template) });
+  app.get('/templates', describe('credentials for all repositories below a URL', templates), async (c) => {
+    const { organisation } = requireUser(c);
+    const items = await listTemplates(deps.store, organisation);
+    return c.json({ items: items.map(({ id, url, kind }) => ({ id, url, ...(kind === undefined ? {} : { kind }) })) });
+  });
+  app.delete('/templates/:id', describe('forget credentials for all repositories below a URL'), async (c) => {
+    const { organisation } = requireAdmin(c);
+    const id = c.req.param('id');
+    if (!(await removeTemplate(deps, organisation, id))) {
+      throw new HawserError('not-found', `there is no template of credentials ${JSON.stringify(id.slice(0, 80))}`);
+    }
+    return c.body(null, 204);
   });
   app.delete('/:id', describe('forget a repository'), async (c) => {
     const { organisation } = requireAdmin(c);
@@ -74,8 +105,23 @@ export function repositoryRoutes(deps: ApiDeps): Hono<ApiEnv> {
   return app;
 }
 
+function storedOf(body: z.infer<typeof NewRepository>): StoredAccess | undefined {
+  const { username, password, ca } = body;
+  if (username !== undefined && password === undefined && body.credentials === undefined) {
+    throw new HawserError('invalid-input', 'username: a password or token is missing', {
+      hint: 'Hosts take a token as password.',
+    });
+  }
+  const short =
+    password === undefined ? undefined : { kind: 'basic' as const, password, ...(username ? { username } : {}) };
+  const credentials = body.credentials ?? short;
+  if (credentials === undefined && ca === undefined) return undefined;
+  return { ...(credentials === undefined ? {} : { credentials }), ...(ca === undefined ? {} : { ca }) };
+}
+
 async function readRepositories(deps: ApiDeps, organisation: string): Promise<RepositoryView[]> {
   const counts = new Map<string, number>();
+  const templates = await listTemplates(deps.store, organisation);
   for await (const row of eachRow<StoredSummary>(deps.store, organisationKey(organisation), 'APP#')) {
     if (row.value.repository === '') continue;
     const url = normaliseRepositoryUrl(row.value.repository);
@@ -97,7 +143,7 @@ async function readRepositories(deps: ApiDeps, organisation: string): Promise<Re
           ? {}
           : { lastRevision: newest.commit, lastSeenAt: newest.seenAt }),
         ...(error === undefined ? {} : { error }),
-        hasCredentials: repository.hasCredentials,
+        hasCredentials: repository.hasCredentials || templateFor(templates, repository.url) !== undefined,
         webhookPath: `/webhooks/github/${repository.id}`,
       };
     }),

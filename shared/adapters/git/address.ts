@@ -2,6 +2,7 @@ import { lookup as resolveName } from 'node:dns';
 import { BlockList, isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
 
+import { codecommitHttps, isSshUrl, scpParts } from '../../domain/repository-credentials.ts';
 import { HawserError } from '../../errors.ts';
 
 /** Which addresses may be called. */
@@ -13,28 +14,68 @@ export interface AddressRules {
 }
 
 /**
- * The address of a repository as a URL without user and trailing slash, or `invalid-input`/`unsupported` with the reason.
+ * The address of a repository as a URL without password and trailing slash (and without user, but over ssh), or
+ * `invalid-input` with the reason. Takes https, http, ssh, `user@host:path` and `codecommit::REGION://NAME`.
  * Checked on the text as well as on the parsed URL, because parsers disagree on both (NT-25, NT-26).
  */
 export function repositoryUrl(text: string, rules: AddressRules): URL {
-  if (/^(?:ssh|git):\/\//i.test(text) || /^[\w.-]+@[\w.-]+:/.test(text)) {
-    throw new HawserError('unsupported', 'Repositories are read over https, not over ssh', {
-      hint: 'Use the https address of the repository with a token.',
-    });
-  }
   if (/[\p{Cc}\s\\]|%(?:0[0-9a-f]|1[0-9a-f]|7f)/iu.test(text)) throw invalid('holds characters that no address has');
-  if (!/^https?:\/\/[^/?#]/i.test(text) || !URL.canParse(text)) throw invalid('is not an http or https address');
-  const url = new URL(text);
+  const url = isSshUrl(text) ? sshUrl(text) : httpUrl(codecommitHttps(text) ?? text, rules);
   if (url.password !== '')
     throw invalid('holds a password', 'Hand in credentials with the repository, not in its URL.');
   if (url.search !== '' || url.hash !== '') throw invalid('has a query or a fragment');
+  if (rules.denyPrivateAddresses && isPrivateHost(url.hostname)) throw privateAddress(url.hostname);
+  url.pathname = url.pathname.replace(/\/+$/, '');
+  return url;
+}
+
+/**
+ * The path that `git-upload-pack` is asked for: as written after the colon of `user@host:path`, else with its slash, but
+ * `/~user/…` without (git-scm.com/docs/git-clone, «Git URLs»).
+ */
+export function sshPath(text: string): string {
+  const path = scpParts(text)?.path ?? decodeURIComponent(new URL(text).pathname).replace(/^\/~/, '~');
+  return path.replace(/\/+$/, '');
+}
+
+function httpUrl(text: string, rules: AddressRules): URL {
+  if (/^git:\/\//i.test(text)) {
+    throw new HawserError('unsupported', "Git's own protocol is neither encrypted nor authenticated, and not read", {
+      hint: 'Use the https or ssh address of the repository.',
+    });
+  }
+  if (!/^https?:\/\/[^/?#]/i.test(text) || !URL.canParse(text)) throw invalid('is not an http, https or ssh address');
+  const url = new URL(text);
   if (url.protocol === 'http:' && !rules.allowInsecureHttp && !isLoopback(url.hostname)) {
     throw invalid('is plain http', 'Use https: credentials and manifests would pass in clear.');
   }
-  if (rules.denyPrivateAddresses && isPrivateHost(url.hostname)) throw privateAddress(url.hostname);
   url.username = '';
-  url.pathname = url.pathname.replace(/\/+$/, '');
   return url;
+}
+
+/** `ssh://user@host:port/path`; the user is `git` where none is given. Nothing in it can become an option (NT-25). */
+function sshUrl(text: string): URL {
+  const scp = scpParts(text);
+  const long = scp === undefined ? text : `ssh://${scp.user}@${scp.host}/${scp.path.replace(/^\/+/, '')}`;
+  if (!/^ssh:\/\/[^/?#]/i.test(long) || !URL.canParse(long)) throw invalid('is not an ssh address');
+  const url = new URL(long);
+  if (url.username === '') url.username = 'git';
+  // Parsers leave hosts of ssh as they are: 0x7f000001 must not pass for a name (NT-80).
+  if (!/^[\w[]/.test(url.hostname) || !URL.canParse(`http://${url.hostname}`)) throw invalid('has no valid host');
+  url.hostname = new URL(`http://${url.hostname}`).hostname;
+  if (url.port === '22') url.port = '';
+  const { pathname, username } = url;
+  if (!/^[\w.+@%-]{1,128}$/.test(username) || !canDecode(pathname)) throw invalid('is not an ssh address');
+  if (pathname.length < 2 || sshPath(text).startsWith('-')) throw invalid('names no repository');
+  return url;
+}
+
+function canDecode(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== '';
+  } catch {
+    return false;
+  }
 }
 
 /** DNS for guarded connections: every address of the name must be public, and the connection goes to one that was checked. */

@@ -7,6 +7,10 @@ import type { Clock } from '../../ports/clock.ts';
 import type { GitSource, RepositoryAccess } from '../../ports/git-source.ts';
 import type { Log } from '../../ports/log.ts';
 import { repositoryUrl } from './address.ts';
+import { createAuthoriser } from './authorise.ts';
+import type { CodeCommitLogin } from './authorise.ts';
+import { createAppTokens } from './github-app.ts';
+import { createHttpConnection } from './http-connection.ts';
 import { createTransport } from './http-transport.ts';
 import { defaultGitLimits } from './limits.ts';
 import type { GitLimits } from './limits.ts';
@@ -25,6 +29,8 @@ export interface GitSourceOptions {
   allowInsecureHttp?: boolean;
   /** Refuse repositories in private networks (NT-80). Default: false. */
   denyPrivateAddresses?: boolean;
+  /** How repositories of CodeCommit are read with the role that this runs as; absent: they are not. */
+  codecommit?: CodeCommitLogin;
 }
 
 /**
@@ -39,6 +45,10 @@ export function createGitSource(options: GitSourceOptions): GitSource {
   };
   const { clock, log } = options;
   const transport = createTransport({ clock, limits, denyPrivateAddresses: rules.denyPrivateAddresses });
+  const authoriser = createAuthoriser({
+    appTokens: createAppTokens({ transport, clock, rules }),
+    ...(options.codecommit === undefined ? {} : { codecommit: options.codecommit }),
+  });
   const trees = createTreeCache(limits.treeCacheBytes);
   const repositories = new Map<string, Promise<Repository>>();
 
@@ -58,9 +68,9 @@ export function createGitSource(options: GitSourceOptions): GitSource {
     for (const [other] of repositories) if (other.startsWith(join(parent, '/'))) repositories.delete(other);
     removeOthers(parent, name);
     const opened = createRepository({
-      url,
       folder,
-      transport,
+      connect: (current) => createHttpConnection({ transport, authoriser, access: current, url }),
+      received: () => transport.received(),
       trees,
       limits,
       clock,

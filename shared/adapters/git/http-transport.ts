@@ -1,7 +1,9 @@
 import { Agent as PlainAgent, request as plainRequest } from 'node:http';
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import { getCACertificates } from 'node:tls';
 
+import { sha256 } from '../../domain/digest.ts';
 import { HawserError, messageOf } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { publicLookup } from './address.ts';
@@ -14,6 +16,8 @@ export interface HttpCall {
   headers: Record<string, string>;
   /** A POST with this body; a GET without. */
   body?: Buffer;
+  /** Certificate authorities (PEM) that are trusted besides the public ones. */
+  ca?: string;
 }
 
 export interface HttpAnswer {
@@ -38,18 +42,36 @@ export interface TransportOptions {
   denyPrivateAddresses: boolean;
 }
 
+/** Sets of certificate authorities whose connections are kept. */
+const OWN_AUTHORITIES = 16;
+
 /**
  * Node's own client instead of fetch: it never follows a redirect with credentials (NT-26), takes a DNS function
  * that checks what it connects to (NT-80), and needs 20 MB less memory.
  */
 export function createTransport(options: TransportOptions): Transport {
   const settings = { keepAlive: true, maxSockets: 16, keepAliveMsecs: 15_000 };
-  const agents = { 'http:': new PlainAgent(settings), 'https:': new SecureAgent(settings) };
+  const plain = new PlainAgent(settings);
+  const secure = new SecureAgent(settings);
+  /** One for each set of authorities: a connection that one trusts must not serve another. */
+  const withOwn = new Map<string, SecureAgent>();
   let received = 0;
+
+  function agentOf({ url, ca }: HttpCall): PlainAgent | SecureAgent {
+    if (url.protocol !== 'https:') return plain;
+    if (ca === undefined) return secure;
+    const key = sha256(ca);
+    const agent = withOwn.get(key) ?? new SecureAgent({ ...settings, ca: [...getCACertificates('default'), ca] });
+    withOwn.delete(key);
+    withOwn.set(key, agent);
+    const [oldest] = withOwn.keys();
+    if (withOwn.size > OWN_AUTHORITIES && oldest !== undefined) withOwn.delete(oldest);
+    return agent;
+  }
 
   async function send(call: HttpCall): Promise<HttpAnswer> {
     for (let attempt = 1; ; attempt += 1) {
-      const request = start(call, options, call.url.protocol === 'https:' ? agents['https:'] : agents['http:']);
+      const request = start(call, options, agentOf(call));
       const deadline = endAfter(request, options);
       try {
         const message = await answerTo(request, call.body);

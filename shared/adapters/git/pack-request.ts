@@ -3,7 +3,7 @@ import { createSpool } from './byte-source.ts';
 import type { ByteSource, Spool } from './byte-source.ts';
 import { cutShort, delimiter, encodePackets, flush, readPackets, textOf } from './pkt-line.ts';
 import type { Packet } from './pkt-line.ts';
-import { failOnError, post, printable } from './remote.ts';
+import { failOnError, printable } from './remote.ts';
 import type { Remote, RemoteContext } from './remote.ts';
 
 /** Which objects to ask for. */
@@ -34,14 +34,14 @@ export async function requestPack(
   options: { folder: string; maxBytes?: number },
 ): Promise<PackAnswer> {
   const body = remote.version === 2 ? encodeV2(remote, request) : encodeV0(remote, request);
-  const answer = await post(context, remote, body);
+  const answer = await context.connection.request(remote, body);
   const spool = createSpool(options.folder);
   const { packBytes } = context.limits;
   const maxBytes = Math.min(options.maxBytes ?? packBytes, packBytes);
   const read = remote.version === 2 ? readerV2(spool) : readerV0(spool);
   let isComplete = false;
   try {
-    for await (const packet of readPackets(answer.body)) {
+    for await (const packet of readPackets(answer)) {
       read(packet);
       if (spool.size() <= maxBytes) continue;
       if (maxBytes < packBytes) return 'overflow';

@@ -8,12 +8,11 @@ import type { FetchContext } from './commit-fetch.ts';
 import { consolidate } from './consolidate.ts';
 import { parseCommit, parseTree } from './git-object.ts';
 import type { Commit } from './git-object.ts';
-import type { Transport } from './http-transport.ts';
 import type { GitLimits } from './limits.ts';
 import { openObjectStore, readOpenedCommits, writeOpenedCommits } from './object-store.ts';
 import { createNextRun, createSequence } from './one-at-a-time.ts';
 import { discover, listRefs } from './remote.ts';
-import type { Remote, RemoteContext } from './remote.ts';
+import type { Connection, Remote, RemoteContext } from './remote.ts';
 import { allRefPrefixes, notFound, queryOf } from './revision.ts';
 import type { NamedTree, TreeCache } from './tree-cache.ts';
 import { compareTrees, findEntry, listEntries } from './tree-walk.ts';
@@ -26,9 +25,10 @@ export interface Repository {
 }
 
 export interface RepositoryOptions {
-  url: URL;
   folder: string;
-  transport: Transport;
+  connect: (access: RepositoryAccess) => Connection;
+  /** Bytes received from remotes since the start. */
+  received: () => number;
   trees: TreeCache;
   limits: GitLimits;
   clock: Clock;
@@ -41,7 +41,7 @@ const hostErrors = new Set(['repository-unreachable', 'repository-auth-failed', 
 
 /** Everything that is known of one repository; fetches run one at a time. */
 export async function createRepository(options: RepositoryOptions): Promise<Repository> {
-  const { url, folder, transport, trees, limits, clock, log } = options;
+  const { folder, received, trees, limits, clock, log } = options;
   const store = await openObjectStore(folder, log);
   const inSequence = createSequence();
   const shareNext = createNextRun<ResolvedRevision>();
@@ -51,7 +51,7 @@ export async function createRepository(options: RepositoryOptions): Promise<Repo
   let eagerFrom = 0;
 
   function contextOf(access: RepositoryAccess): FetchContext {
-    return { transport, limits, access, store, folder };
+    return { connection: options.connect(access), limits, access, store, folder };
   }
 
   /** The host's capabilities; asked again after a while, and after any failure that a change of host could explain. */
@@ -64,7 +64,7 @@ export async function createRepository(options: RepositoryOptions): Promise<Repo
       const isFresh = known !== undefined && clock.monotonic() - known.at < REMEMBER_MS;
       // Protocol 0 gives the refs with its greeting: what was read before is old.
       if (known === undefined || !isFresh || (refresh && known.remote.version === 0)) {
-        known = { remote: await discover(context, url), at: clock.monotonic() };
+        known = { remote: await discover(context), at: clock.monotonic() };
       }
       return await use(known.remote);
     } catch (error) {
@@ -116,12 +116,12 @@ export async function createRepository(options: RepositoryOptions): Promise<Repo
     const haves = opened.filter((oid) => store.has(oid));
     const eager = clock.monotonic() >= eagerFrom;
     const started = clock.monotonic();
-    const before = transport.received();
+    const before = received();
     const { overflow } = await withRemote(context, (remote) => fetchCommit(context, remote, { commit, haves, eager }));
     if (overflow) eagerFrom = clock.monotonic() + REMEMBER_MS;
     remember(commit);
     const milliseconds = Math.round(clock.monotonic() - started);
-    log.debug({ commit, bytes: transport.received() - before, milliseconds, haves: haves.length }, 'fetched a commit');
+    log.debug({ commit, bytes: received() - before, milliseconds, haves: haves.length }, 'fetched a commit');
   }
 
   function touch(commit: string): void {

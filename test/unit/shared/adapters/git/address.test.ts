@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { isPrivateAddress, publicLookup, repositoryUrl } from '#shared/adapters/git/address.ts';
+import { isPrivateAddress, publicLookup, repositoryUrl, sshPath } from '#shared/adapters/git/address.ts';
 
 const open = { allowInsecureHttp: false, denyPrivateAddresses: false };
 const guarded = { allowInsecureHttp: true, denyPrivateAddresses: true };
@@ -42,10 +42,54 @@ describe('repository URLs', () => {
     }
   });
 
-  it.each(['ssh://git@host/app.git', 'git@github.com:o/r.git', 'git://host/app.git'])(
-    'say that %s has to be https',
+  it("say that Git's own protocol is not read", () => {
+    expect(() => repositoryUrl('git://host/app.git', open)).toThrow(
+      expect.objectContaining({ code: 'unsupported' }) as Error,
+    );
+  });
+
+  it.each([
+    ['git@GitHub.com:team/app.git', 'ssh://git@github.com/team/app.git', 'team/app.git'],
+    ['git@github.com:/team/app.git/', 'ssh://git@github.com/team/app.git', '/team/app.git'],
+    ['ssh://git@github.com:22/team/app.git', 'ssh://git@github.com/team/app.git', '/team/app.git'],
+    ['ssh://host:2222/~ada/app.git', 'ssh://git@host:2222/~ada/app.git', '~ada/app.git'],
+    ['ssh://APKA5@git-codecommit.eu-west-1.amazonaws.com/v1/repos/a', undefined, '/v1/repos/a'],
+    ['git@ssh.dev.azure.com:v3/org/pro%20ject/app', undefined, 'v3/org/pro%20ject/app'],
+    ['ssh://git@ssh.dev.azure.com/v3/org/pro%20ject/app', undefined, '/v3/org/pro ject/app'],
+  ])('take %s', (text, href, path) => {
+    expect(repositoryUrl(text, open).href).toBe(href ?? repositoryUrl(text, open).href);
+    expect(sshPath(text)).toBe(path);
+  });
+
+  it('take the short form of CodeCommit', () => {
+    expect(repositoryUrl('codecommit::eu-west-1://shop', open).href).toBe(
+      'https://git-codecommit.eu-west-1.amazonaws.com/v1/repos/shop',
+    );
+  });
+
+  it.each([
+    'ssh://git:secret@host/app.git',
+    'ssh://host',
+    'ssh://-oProxyCommand=id/app.git',
+    'git@host:-upload-pack',
+    'git@host:',
+    'ssh://git@host/%00',
+    'ssh://git@host/a%0ab',
+    'ssh://git@host/%ff',
+    '-oProxyCommand=id@host:app.git',
+    'ssh://git@host/app.git?x',
+    'git@host:a b',
+    'codecommit::eu-west-1://profile@shop',
+  ])('refuse %j over ssh (NT-25, NT-26)', (text) => {
+    expect(() => repositoryUrl(text, open)).toThrow(expect.objectContaining({ code: 'invalid-input' }) as Error);
+  });
+
+  it.each(['ssh://git@0x7f000001/x', 'git@127.1:x', 'ssh://git@[::ffff:10.0.0.1]/x', 'git@metadata.google.internal:x'])(
+    'refuse %s where private networks are closed (NT-80)',
     (text) => {
-      expect(() => repositoryUrl(text, open)).toThrow(expect.objectContaining({ code: 'unsupported' }) as Error);
+      expect(() => repositoryUrl(text, guarded)).toThrow(
+        expect.objectContaining({ code: 'repository-unreachable' }) as Error,
+      );
     },
   );
 

@@ -271,14 +271,14 @@ describe('credentials', () => {
     await openMain(sourceWith());
     expect(proxy.requests.every(({ authorization }) => authorization === undefined)).toBe(true);
     const source = sourceWith();
-    await source.resolve({ ...access, credentials: { password: 'tok-secret' } }, 'main');
-    await source.resolve({ ...access, credentials: { bearerToken: 'bear-secret' } }, 'main');
+    await source.resolve({ ...access, credentials: { kind: 'basic', password: 'tok-secret' } }, 'main');
+    await source.resolve({ ...access, credentials: { kind: 'bearer', token: 'bear-secret' } }, 'main');
     const sent = proxy.requests.map(({ authorization }) => authorization);
     expect(sent).toContain(`Basic ${Buffer.from('git:tok-secret').toString('base64')}`);
     expect(sent).toContain('Bearer bear-secret');
     proxy.faults.answer = () => ({ status: 401 });
     const error = await source
-      .resolve({ ...access, credentials: { password: 'tok-secret' } }, 'x')
+      .resolve({ ...access, credentials: { kind: 'basic', password: 'tok-secret' } }, 'x')
       .catch((thrown: unknown) => thrown);
     expect(JSON.stringify([logged, (error as Error).message, error])).not.toContain('secret');
   });
@@ -288,7 +288,7 @@ describe('credentials', () => {
     const elsewhere = await startGitProxy(host.url);
     proxy.faults.answer = (request) => ({ status: 302, headers: { location: `${elsewhere.url}${request.url}` } });
     await expect(
-      sourceWith().resolve({ ...access, credentials: { password: 'secret' } }, 'main'),
+      sourceWith().resolve({ ...access, credentials: { kind: 'basic', password: 'secret' } }, 'main'),
     ).rejects.toMatchObject({ code: 'repository-unreachable', message: expect.stringContaining('redirects') });
     expect(elsewhere.requests).toEqual([]);
     await elsewhere.stop();
