@@ -16,6 +16,7 @@ import { createStateStore } from '#shared/adapters/embedded/sqlite-state-store.t
 import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
 import { consume } from '#shared/adapters/embedded/worker.ts';
 import { createGitSource } from '#shared/adapters/git/git-source.ts';
+import { createHttpsJwks } from '#shared/adapters/identity/https-jwks.ts';
 import { createMetrics } from '#shared/adapters/observe/prometheus-metrics.ts';
 import { createRenderer } from '#shared/adapters/render/renderer.ts';
 import type { Log } from '#shared/ports/log.ts';
@@ -32,6 +33,7 @@ import { createPublishHandler } from '#functions/publish/handle-publish-job.ts';
 import { createRenderHandler } from '#functions/render/handle-render-job.ts';
 import { createReportHandler } from '#functions/report/handle-report.ts';
 import { sweep } from '#functions/sweep/sweep.ts';
+import { createTokenApp } from '#functions/token/app.ts';
 import { createWebhookApp } from '#functions/webhook/app.ts';
 import { version } from './version.ts';
 
@@ -161,6 +163,8 @@ async function assemble(options: ServiceOptions, closers: (() => Promise<void> |
   };
   const http = new Hono();
   http.route('/', webhookApp(options, shared));
+  const issuerKeys = createHttpsJwks({ clock, log });
+  http.route('/', createTokenApp({ ...shared, organisation: options.organisation, issuerKeys }));
   http.route('/', createApiApp(api));
   return { ...shared, chunkStore, snapshots, inputs, signer, git, renderer, api, http, queue, defaultCluster };
 }
