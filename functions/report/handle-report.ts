@@ -18,12 +18,14 @@ import { sendHints } from '#shared/state/hints.ts';
 import { eachRow, updateRow } from '#shared/state/update.ts';
 import type { StoredSummary } from '#shared/state/status.ts';
 import { acceptApplicationReport, acceptDeparture } from './accept-application-report.ts';
+import { askForRenewals } from './ask-for-renewals.ts';
 
 export interface ReportDeps {
   store: StateStore;
   /** Where reports lie that are too large for a message. */
   snapshots: Pick<SnapshotChunks, 'read'>;
   hints: Queue;
+  publishJobs: Pick<Queue, 'send'>;
   bell: Bell;
   clock: Clock;
   log: Log;
@@ -59,6 +61,7 @@ export function createReportHandler(deps: ReportDeps): (received: ReceivedReport
       await acceptApplicationReport(deps, received, application, one);
     });
     await noteHeartbeat(deps, received);
+    await askForRenewals(deps, received);
     if (report.capabilities !== undefined) await noteCapabilities(deps, received, report.capabilities);
     deps.metrics.count('reports_total');
   };
