@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { HawserError } from '#shared/errors.ts';
-import type { HubUpdate } from '#shared/ports/hub.ts';
+import type { Assignment, HubUpdate } from '#shared/ports/hub.ts';
 import { AgentReport, type OpenedReport, type ReceivedReport } from '#shared/messages/agent-report.ts';
 import { Answer, type ClusterCommand } from '#shared/messages/cluster-command.ts';
 import { keepAnswer } from '#shared/state/answers.ts';
@@ -15,8 +15,6 @@ import { checked, describe } from '../openapi.ts';
 const compress = promisify(gzip);
 /** Longest that one poll is held open. */
 const longestWaitSeconds = 55;
-/** What a certificate must still have left when a root is handed out. */
-const freshMs = 3600_000;
 /** When an agent asks again whose poll cannot be held. */
 const nextPollSeconds = 10;
 /** LIM-16. */
@@ -85,7 +83,7 @@ async function poll(deps: ApiDeps, c: ApiContext, query: { after: number; wait: 
       return {
         version: changes.version,
         scope: changes.scope,
-        applications: await Promise.all(changes.heads.map((head) => assignmentOf(deps, organisation, head))),
+        applications: changes.heads.map(assignmentOf),
         commands,
         ...(deps.holdsRequests === false ? { nextPollSeconds } : {}),
       };
@@ -108,17 +106,7 @@ async function look(deps: ApiDeps, organisation: string, cluster: string, after:
   return { changes, commands: [...resend, ...posted] };
 }
 
-/**
- * A head as agents get it. A root's day certificate bounds when it may be taken in anew; an agent that is new, or has
- * lost its state, must be able to take in what was published long ago: such a root is signed again as it is handed out.
- */
-async function assignmentOf(
-  deps: ApiDeps,
-  organisation: string,
-  head: Head,
-): Promise<HubUpdate['applications'][number]> {
-  const { application, generation, root } = head;
-  const fresh = Date.parse(root.certificate.notAfter) > deps.clock.now() + freshMs;
-  if (fresh) return { application, generation, root };
-  return { application, generation, root: { root: root.root, ...(await deps.signer.sign(organisation, root.root)) } };
+/** What is there: only publish signs. An agent that finds the certificate ended names the application in its report's `renew`. */
+function assignmentOf({ application, generation, root }: Head): Assignment {
+  return { application, generation, root };
 }
