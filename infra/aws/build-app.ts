@@ -1,0 +1,84 @@
+import { App, Tags, Validations, type AppProps, type Environment } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { AgentAccessStack, type AgentAccessSettings } from './agent-access-stack.ts';
+import type { Assets } from './assets.ts';
+import { ComputeStack } from './compute-stack.ts';
+import { EdgeStack } from './edge-stack.ts';
+import { FrontStack } from './front-stack.ts';
+import { namesOf } from './names.ts';
+import { ObservabilityStack } from './observability-stack.ts';
+import type { DeploymentSettings } from './settings.ts';
+import { StateStack } from './state-stack.ts';
+
+/** The stacks of a deployment, by lifetime: what comes later may be removed without what comes before. */
+export interface Stacks {
+  state: StateStack;
+  compute: ComputeStack;
+  edge: EdgeStack;
+  observability: ObservabilityStack;
+  front?: FrontStack;
+}
+
+export interface BuildInput {
+  settings: DeploymentSettings;
+  assets: Assets;
+  version: string;
+}
+
+/** A CDK app that is checked by cdk-nag (AwsSolutions) whenever it is synthesised. */
+export function createApp(props: AppProps = {}): App {
+  const app = new App({ analyticsReporting: false, ...props });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  return app;
+}
+
+/** Puts every stack of one deployment into the app. */
+export function buildStacks(app: App, { settings, assets, version }: BuildInput): Stacks {
+  const { prefix } = namesOf(settings);
+  const env: Environment = {
+    region: settings.region,
+    ...(settings.account === undefined ? {} : { account: settings.account }),
+  };
+  const common = (part: string, does: string) => ({
+    settings,
+    env,
+    stackName: `${prefix}-${part}`,
+    description: `Hawser ${settings.environment} of ${settings.organisation}: ${does}`,
+  });
+  Tags.of(app).add('hawser:environment', settings.environment);
+  Tags.of(app).add('hawser:organisation', settings.organisation);
+  const state = new StateStack(app, 'State', common('state', 'table and keys, kept for ever'));
+  const compute = new ComputeStack(app, 'Compute', {
+    ...common('compute', 'queues and functions'),
+    state: state.parts,
+    assets,
+    version,
+  });
+  compute.addStackDependency(state);
+  const edge = new EdgeStack(app, 'Edge', common('edge', 'HTTP'));
+  edge.addStackDependency(compute);
+  const observability = new ObservabilityStack(app, 'Observability', {
+    ...common('observability', 'alarms and dashboard'),
+    state: state.parts,
+    apiId: edge.apiId,
+  });
+  observability.addStackDependency(edge);
+  if (settings.waf === undefined) return { state, compute, edge, observability };
+  const front = new FrontStack(app, 'Front', {
+    ...common('front', 'CloudFront with a WebACL'),
+    env: { ...env, region: 'us-east-1' },
+  });
+  front.addStackDependency(edge);
+  return { state, compute, edge, observability, front };
+}
+
+/** The stack of one cluster's own role. */
+export function buildAgentAccess(app: App, settings: AgentAccessSettings): AgentAccessStack {
+  const { prefix } = namesOf(settings);
+  return new AgentAccessStack(app, 'AgentAccess', {
+    settings,
+    stackName: `${prefix}-agent-${settings.cluster}`,
+    description: `Hawser ${settings.environment}: the agent of cluster ${settings.cluster}`,
+    env: { region: settings.region, ...(settings.account === undefined ? {} : { account: settings.account }) },
+  });
+}

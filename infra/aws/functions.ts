@@ -1,0 +1,263 @@
+import { sandboxTimeoutSeconds } from '#shared/adapters/aws/lambda-renderer.ts';
+
+/**
+ * Every function of a deployment: how large, how long, how many, what starts it, what it may. Stacks, policies, the cost
+ * estimate and the tests read this one list (contract: one Lambda per folder of functions/, one role each).
+ */
+export const functions: readonly FunctionSpec[] = [
+  {
+    name: 'webhook',
+    does: 'verifies the signature of a push and sends a hint',
+    memoryMb: 512,
+    timeoutSeconds: 10,
+    reserved: 100,
+    trigger: { routes: ['POST /webhooks/{provider}/{repository}'] },
+    environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_SECRET_PREFIX'],
+    may: {
+      table: [{ actions: ['GetItem'], parts: ['organisation'] }],
+      send: ['hints'],
+      secrets: [{ actions: ['GetSecretValue'], kinds: ['webhook'] }],
+    },
+  },
+  {
+    name: 'api',
+    does: 'answers dashboard, command line and agents that speak HTTPS',
+    memoryMb: 1024,
+    // An HTTP API gives up after 30 seconds.
+    timeoutSeconds: 29,
+    reserved: 200,
+    trigger: { routes: ['ANY /{proxy+}', 'ANY /'] },
+    environment: [
+      'HAWSER_TABLE',
+      'HAWSER_QUEUE_BASE',
+      'HAWSER_CIPHER_KEY',
+      'HAWSER_ROOT_KEY_PREFIX',
+      'HAWSER_SECRET_PREFIX',
+    ],
+    may: {
+      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'bodies'),
+      // Redriving sends dead letters of any queue again.
+      send: ['hints', 'publish-jobs', 'reports', 'render-jobs', 'agent-mail'],
+      deadLetters: true,
+      wake: 'manage',
+      secrets: [
+        // Written only: credentials of repositories leave the service to nobody who asks (NT-91).
+        { actions: ['CreateSecret', 'PutSecretValue', 'DeleteSecret'], kinds: ['webhook', 'repository'] },
+        { actions: ['GetSecretValue'], kinds: ['webhook'] },
+      ],
+      // Seals reports that are too large for a message.
+      keys: { seal: ['snapshots'], open: ['snapshots'], publicKey: true },
+    },
+  },
+  {
+    name: 'token',
+    does: "takes an agent's ServiceAccount token for short-lived credentials",
+    memoryMb: 512,
+    timeoutSeconds: 10,
+    reserved: 20,
+    trigger: { routes: ['POST /api/v1/agent/register', 'POST /api/v1/agent/token'] },
+    environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_CIPHER_KEY', 'HAWSER_AGENT_ROLE', 'HAWSER_URL'],
+    may: {
+      table: [{ actions: ['GetItem', 'PutItem', 'BatchWriteItem'], parts: ['organisation'] }],
+      assumeAgent: true,
+    },
+  },
+  {
+    name: 'plan',
+    does: 'reads Git and finds what a push changes',
+    memoryMb: 1024,
+    // LIM-03 lets one fetch take 120 seconds.
+    timeoutSeconds: 150,
+    reserved: 100,
+    trigger: { queues: [{ name: 'hints', most: 100 }] },
+    environment: [
+      'HAWSER_TABLE',
+      'HAWSER_QUEUE_BASE',
+      'HAWSER_CIPHER_KEY',
+      'HAWSER_SECRET_PREFIX',
+      'HAWSER_PRIVATE_ADDRESSES',
+    ],
+    may: {
+      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'inputs', 'bodies'),
+      send: ['render-jobs', 'publish-jobs', 'hints'],
+      secrets: [{ actions: ['GetSecretValue'], kinds: ['repository'] }],
+      keys: { seal: ['inputs'], open: ['inputs'] },
+    },
+  },
+  {
+    name: 'render',
+    does: 'hands input bundles to the sandbox and keeps what comes back',
+    memoryMb: 512,
+    timeoutSeconds: 120,
+    reserved: 50,
+    trigger: { queues: [{ name: 'render-jobs', most: 50 }] },
+    environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_CIPHER_KEY', 'HAWSER_RENDER_FUNCTION'],
+    may: {
+      table: readAndWrite('inputs', 'bodies'),
+      send: ['publish-jobs'],
+      keys: { seal: ['inputs'], open: ['inputs'] },
+      invoke: 'render-sandbox',
+    },
+  },
+  {
+    name: 'render-sandbox',
+    does: 'runs helm, kustomize and kubectl on one input bundle, with no permission and no network',
+    // LIM-11.
+    memoryMb: 2048,
+    timeoutSeconds: sandboxTimeoutSeconds,
+    // Up to the batch of each render at once.
+    reserved: 200,
+    trigger: { invokedBy: 'render' },
+    isSandbox: true,
+    environment: [],
+    may: {},
+  },
+  {
+    name: 'publish',
+    does: 'checks policy, signs, stores and announces snapshots',
+    memoryMb: 1024,
+    timeoutSeconds: 30,
+    reserved: 50,
+    trigger: { queues: [{ name: 'publish-jobs', most: 50 }] },
+    environment: [
+      'HAWSER_TABLE',
+      'HAWSER_QUEUE_BASE',
+      'HAWSER_CIPHER_KEY',
+      'HAWSER_ROOT_KEY_PREFIX',
+      'HAWSER_SECRET_PREFIX',
+    ],
+    may: {
+      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'inputs', 'bodies'),
+      send: ['hints', 'publish-jobs'],
+      wake: 'send',
+      // An app of apps registers repositories, and each gets a secret for its webhooks. Never the credentials for Git.
+      secrets: [{ actions: ['GetSecretValue', 'CreateSecret', 'PutSecretValue'], kinds: ['webhook'] }],
+      keys: { seal: ['snapshots', 'inputs'], open: ['snapshots', 'inputs'], publicKey: true, sign: true },
+    },
+  },
+  {
+    name: 'report',
+    does: 'takes in what agents say',
+    memoryMb: 512,
+    timeoutSeconds: 20,
+    reserved: 50,
+    trigger: {
+      queues: [
+        { name: 'reports', most: 25 },
+        { name: 'agent-mail', most: 25 },
+      ],
+    },
+    environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_CIPHER_KEY', 'HAWSER_AGENT_ROLE_ID'],
+    may: {
+      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'bodies'),
+      send: ['hints', 'publish-jobs'],
+      wake: 'send',
+      keys: { seal: ['snapshots'], open: ['snapshots'] },
+    },
+  },
+  {
+    name: 'sweep',
+    does: 'polls what webhooks missed, and removes what nothing needs',
+    memoryMb: 512,
+    // Garbage is looked for once an hour and takes longer than the minute between two sweeps.
+    timeoutSeconds: 300,
+    reserved: 5,
+    trigger: { everyMinutes: 1 },
+    environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE'],
+    may: {
+      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'inputs', 'bodies'),
+      send: ['hints'],
+      wake: 'send',
+    },
+  },
+  {
+    name: 'prepare',
+    does: 'makes the organisation and grants whoever deployed one admin token',
+    memoryMb: 256,
+    timeoutSeconds: 30,
+    reserved: 1,
+    trigger: { invokedBy: 'whoever deployed' },
+    environment: ['HAWSER_TABLE'],
+    may: { table: [{ actions: ['PutItem', 'BatchWriteItem'], parts: ['organisation'] }] },
+  },
+];
+
+/** Layers of the sandbox: what is in them, in step with the design's pins. */
+export const layers = { kubectl: 'helm-4-1-kubectl-1-35', kustomize: 'kustomize-5-7' } as const;
+
+/** Requests each second, and burst, that the edge lets through for a route (LIM-02, TGT-02); the rest is answered 429. */
+export const throttling: {
+  routes: Record<string, { rate: number; burst: number }>;
+  others: { rate: number; burst: number };
+} = {
+  routes: {
+    'POST /webhooks/{provider}/{repository}': { rate: 1000, burst: 2000 },
+    'POST /api/v1/agent/register': { rate: 20, burst: 100 },
+    'POST /api/v1/agent/token': { rate: 100, burst: 500 },
+  },
+  others: { rate: 1000, burst: 2000 },
+};
+
+/** Kinds of partitions of the one table (shared/state/keys.ts); `bodies`: messages too large for a queue that the function uses. */
+export type TablePart = 'organisation' | 'repositories' | 'applications' | 'clusters' | 'inputs' | 'bodies';
+
+export interface TableGrant {
+  /** Without `dynamodb:`. */
+  actions: readonly string[];
+  parts: readonly TablePart[];
+}
+
+/** What encryption contexts name: a cluster's snapshots, or the organisation's inputs. */
+export type KeyContext = 'snapshots' | 'inputs';
+
+/** What a function may do; nothing else. Queues that start it come on top, with their dead letters. */
+export interface Grants {
+  table?: readonly TableGrant[];
+  /** Queues to which it sends. */
+  send?: readonly string[];
+  /** Look at dead letters, and send them again. */
+  deadLetters?: boolean;
+  /** Wake queues of clusters: send to them, or also make, empty and remove them. */
+  wake?: 'send' | 'manage';
+  /** Secrets named `ORG/KIND/…`; actions without `secretsmanager:`. */
+  secrets?: readonly { actions: readonly string[]; kinds: readonly ('webhook' | 'repository')[] }[];
+  keys?: { seal: readonly KeyContext[]; open: readonly KeyContext[]; publicKey?: boolean; sign?: boolean };
+  invoke?: string;
+  /** Become an agent's session, with its tags. */
+  assumeAgent?: boolean;
+}
+
+export interface FunctionSpec {
+  /** Folder of dist/functions, and part of the names of function, role and log group. */
+  name: string;
+  does: string;
+  memoryMb: number;
+  timeoutSeconds: number;
+  /** Concurrent executions that are its own, where concurrency is reserved. */
+  reserved: number;
+  trigger: {
+    routes?: readonly string[];
+    /** `most`: concurrent executions for one queue. */
+    queues?: readonly { name: string; most: number }[];
+    everyMinutes?: number;
+    invokedBy?: string;
+  };
+  /** Names beyond those that all have; the sandbox has none at all. */
+  environment: readonly string[];
+  may: Grants;
+  isSandbox?: boolean;
+}
+
+/** The function of this name; throws where there is none, for names are written in code. */
+export function functionNamed(name: string): FunctionSpec {
+  const found = functions.find((spec) => spec.name === name);
+  if (found === undefined) throw new Error(`there is no function ${name}`);
+  return found;
+}
+
+function readAndWrite(...parts: TablePart[]): TableGrant[] {
+  return [
+    { actions: ['GetItem', 'BatchGetItem', 'Query'], parts },
+    { actions: ['PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'], parts },
+  ];
+}
