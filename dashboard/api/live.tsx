@@ -67,6 +67,7 @@ function connectCache(client: QueryClient, onState: (state: StreamState) => void
       onState(state);
     },
     onEvents(events) {
+      if (events.some((event) => event.type === 'reload')) void client.invalidateQueries();
       mergeIntoCache(client, events, { askList: () => lists.call('lists'), askApplication: applications.call });
     },
   });

@@ -42,6 +42,7 @@ export function createStream(deps: StreamDeps): Stream {
   let retryTimer: unknown;
   let failures = 0;
   let ever = false;
+  let paused = false;
   let closed = false;
 
   function flush(): void {
@@ -59,6 +60,11 @@ export function createStream(deps: StreamDeps): Stream {
   }
 
   function fail(): void {
+    // Where the service cannot hold a stream it ends each answer by intent; the browser comes back and is told what it missed.
+    if (paused && source?.readyState !== closedState) {
+      paused = false;
+      return;
+    }
     deps.onState(ever ? 'reconnecting' : 'connecting');
     if (source?.readyState !== closedState) return;
     source.close();
@@ -74,6 +80,7 @@ export function createStream(deps: StreamDeps): Stream {
     const opened = deps.open();
     source = opened;
     opened.addEventListener('open', () => {
+      paused = false;
       failures = 0;
       ever = true;
       deps.onState('live');
@@ -81,7 +88,10 @@ export function createStream(deps: StreamDeps): Stream {
     opened.addEventListener('error', () => {
       if (source === opened) fail();
     });
-    for (const type of ['application', 'removed', 'cluster']) opened.addEventListener(type, take);
+    opened.addEventListener('pause', () => {
+      paused = true;
+    });
+    for (const type of ['application', 'removed', 'cluster', 'reload']) opened.addEventListener(type, take);
   }
 
   connect();
@@ -112,7 +122,9 @@ export function parseEvent(data: unknown): StreamEvent | undefined {
   try {
     const value: unknown = JSON.parse(data);
     if (typeof value !== 'object' || value === null || !('type' in value)) return undefined;
-    return ['application', 'removed', 'cluster'].includes(String(value.type)) ? (value as StreamEvent) : undefined;
+    return ['application', 'removed', 'cluster', 'reload'].includes(String(value.type))
+      ? (value as StreamEvent)
+      : undefined;
   } catch {
     return undefined;
   }

@@ -38,13 +38,17 @@ export async function recordPageChanges(
 }
 
 /**
- * What has changed after `after` (0: only the newest number is asked for). A number without its row, because its writer
+ * What has changed after `after` (undefined: only the newest number is asked for). A number without its row, because its writer
  * died in between, is half-written, or is long ago, makes everything unknown: nothing is ever left out.
  */
-export async function readPageChanges(store: StateStore, organisation: string, after: number): Promise<PageChanges> {
+export async function readPageChanges(
+  store: StateStore,
+  organisation: string,
+  after: number | undefined,
+): Promise<PageChanges> {
   const partition = organisationKey(organisation);
   const at = (await store.get(partition, counter))?.revision ?? 0;
-  if (after === at || after === 0) return { at, changed: [] };
+  if (after === undefined || after === at) return { at, changed: [] };
   // A reader from the future: the store went back in time.
   if (after > at || at - after > maxIds) return { at, changed: 'unknown' };
   const { rows } = await store.query<PageChange>(partition, {

@@ -1,8 +1,9 @@
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { StreamEvent } from '#shared/messages/api.ts';
+import { readPageChanges } from '#shared/state/page-changes.ts';
 import { isStillValid } from '../auth.ts';
-import { requireUser, type ApiDeps, type ApiEnv } from '../context.ts';
+import { requireUser, type ApiContext, type ApiDeps, type ApiEnv } from '../context.ts';
 import { describe } from '../openapi.ts';
 import { readSummariesOf } from '../views.ts';
 import { readClusters } from './clusters.ts';
@@ -11,11 +12,15 @@ import { readClusters } from './clusters.ts';
 const gatherMs = 100;
 const keepAliveMs = 15_000;
 
+/** When a page comes again whose stream cannot be held open. */
+const againMs = 3000;
+
 /** Live updates as server-sent events, for as long as the caller's token holds (NT-110). Whoever reconnects reads the list again: events are not replayed. */
 export function streamRoutes(deps: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.get('/', describe('live updates (server-sent events)'), (c) => {
     const { organisation } = requireUser(c);
+    if (deps.holdsRequests === false) return answerAtOnce(deps, c, organisation);
     c.header('x-accel-buffering', 'no');
     return streamSSE(c, async (stream) => {
       const changed = new Set<string>();
@@ -59,6 +64,28 @@ export function streamRoutes(deps: ApiDeps): Hono<ApiEnv> {
     });
   });
   return app;
+}
+
+/**
+ * What has changed since the event that the browser names (`Last-Event-ID`), and `pause`: the answer ends here by intent,
+ * and nothing is lost until the browser is back. `reload` where what has changed is not known any more.
+ */
+async function answerAtOnce(deps: ApiDeps, c: ApiContext, organisation: string): Promise<Response> {
+  const last = c.req.header('last-event-id') ?? '';
+  const { at, changed } = await readPageChanges(
+    deps.store,
+    organisation,
+    /^\d{1,15}$/.test(last) ? Number(last) : undefined,
+  );
+  const news: StreamEvent[] =
+    changed === 'unknown' ? [{ type: 'reload' }] : await eventsFor(deps, organisation, changed);
+  const texts = [...news, { type: 'pause' as const }].map(
+    (event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`,
+  );
+  return c.body(`retry: ${againMs}\nid: ${at}\n${texts.join('')}`, 200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+  });
 }
 
 async function eventsFor(deps: ApiDeps, organisation: string, changed: string[]): Promise<StreamEvent[]> {

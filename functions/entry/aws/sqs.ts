@@ -40,7 +40,8 @@ export function consumer<T>(
       const options = {
         ...deps,
         queue,
-        deliveries: deps.queues.get(queue.name) as Queue,
+        // What is done is deleted by Lambda, a batch at a time.
+        deliveries: { ...(deps.queues.get(queue.name) as Queue), done: async () => undefined },
         handle: (message: T, context: HandleContext) =>
           deps.withFields({ trace: context.trace }, () => handle(message, { ...context, sender })),
       };
