@@ -24,8 +24,17 @@ export async function ensureDashboard(): Promise<string> {
   return join(distFolder, 'dashboard');
 }
 
+/**
+ * The functions' bundles, `NAME/index.mjs`, built anew when their sources changed. Returns the folder. The page has to be there
+ * first: the api's bundle holds it.
+ */
+export async function ensureFunctions(): Promise<string> {
+  await ensureBuilt('functions', ['functions', 'shared', 'dashboard', 'infra/build', 'package-lock.json']);
+  return join(distFolder, 'functions');
+}
+
 /** Builds unless the stamp beside the result names exactly these sources. In a process of its own: bundlers stay in memory. */
-async function ensureBuilt(part: 'agent' | 'dashboard', sources: readonly string[]): Promise<void> {
+async function ensureBuilt(part: 'agent' | 'dashboard' | 'functions', sources: readonly string[]): Promise<void> {
   const folder = join(distFolder, part);
   const stampFile = `${folder}.stamp`;
   const stamp = digestOfSources(sources);

@@ -1,8 +1,8 @@
 import { sha256 } from '#shared/domain/digest.ts';
-import { compileAppProject } from '#shared/domain/compile/app-project.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import { organisationKey, sortKeys } from '#shared/state/keys.ts';
 import { grantToken, newToken } from '#functions/api/auth.ts';
+import { prepareOrganisation } from '#functions/api/prepare.ts';
 import type { RunningService, ServiceStart } from './running-service.ts';
 import { startService } from './service.ts';
 
@@ -21,7 +21,9 @@ export async function startEmbeddedService(start: ServiceStart): Promise<Running
     rootPublicKey: (of) => signer.rootPublicKey(of),
     async prepare(remembered) {
       const token = remembered ?? newToken(organisation);
-      await prepareOrganisation(store, organisation, token);
+      const createdAt = new Date().toISOString();
+      await grantToken(store, organisation, token, { user: 'admin', role: 'admin', createdAt });
+      await prepareOrganisation(store, organisation);
       return token;
     },
     async register(cluster, remembered) {
@@ -31,26 +33,6 @@ export async function startEmbeddedService(start: ServiceStart): Promise<Running
     },
     stop: () => service.stop(),
   };
-}
-
-/** The admin's token, and the project `default`, which permits everything as Argo CD's does. */
-async function prepareOrganisation(store: StateStore, organisation: string, token: string): Promise<void> {
-  await grantToken(store, organisation, token, { user: 'admin', role: 'admin', createdAt: new Date().toISOString() });
-  const project = compileAppProject({
-    apiVersion: 'argoproj.io/v1alpha1',
-    kind: 'AppProject',
-    metadata: { name: 'default', namespace: 'argocd' },
-    spec: {
-      description: 'Permits everything, as the default project of Argo CD does; change it with `hawser apply`.',
-      sourceRepos: ['*'],
-      destinations: [{ server: '*', namespace: '*' }],
-      clusterResourceWhitelist: [{ group: '*', kind: '*' }],
-    },
-  });
-  await store.put(
-    { partition: organisationKey(organisation), sort: sortKeys.project('default'), revision: 1, value: project },
-    { absent: true },
-  );
 }
 
 /** Keeps what is known of the cluster already: labels, capabilities, when it came. */

@@ -3,8 +3,12 @@ import { nameOf } from './aws-error.ts';
 import { rootKeyAlias } from './kms-signer.ts';
 
 /** Makes an organisation's root key where its alias is not there yet; returns the key id. Such a key is never rotated: agents pin it. */
-export async function createRootKey(client: KMSClient, organisation: string): Promise<string> {
-  return createKey(client, rootKeyAlias(organisation), {
+export async function createRootKey(
+  client: KMSClient,
+  organisation: string,
+  alias: string = rootKeyAlias(organisation),
+): Promise<string> {
+  return createKey(client, alias, {
     KeySpec: 'ECC_NIST_EDWARDS25519',
     KeyUsage: 'SIGN_VERIFY',
     Description: `Hawser: root key of organisation ${organisation}`,

@@ -1,0 +1,69 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { KMSClient } from '@aws-sdk/client-kms';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { clientSettings } from '#shared/adapters/aws/client-settings.ts';
+import { createQueue } from '#shared/adapters/aws/create-queue.ts';
+import { createCipherKey, createRootKey } from '#shared/adapters/aws/create-root-key.ts';
+import { createTable } from '#shared/adapters/aws/create-table.ts';
+import { flow } from '#shared/flow.ts';
+import { credentials, localNames, region } from './deployment.ts';
+
+/** Clients with the rights of whoever deploys. */
+export interface Clients {
+  dynamodb: DynamoDBClient;
+  sqs: SQSClient;
+  /** For long polls, each of which keeps a connection. */
+  polling: SQSClient;
+  kms: KMSClient;
+  secrets: SecretsManagerClient;
+}
+
+/** What a deployment consists of besides functions. */
+export interface Resources {
+  table: string;
+  /** Before the name of a queue in its URL. */
+  queueBase: string;
+  /** By the names of `shared/flow.ts`. */
+  queues: ReadonlyMap<string, { url: string; arn: string }>;
+}
+
+export function openClients(endpoints: { dynamodb: string; localstack: string }): Clients {
+  const at = (endpoint: string, kind?: 'long-polls') => ({ ...clientSettings(kind), region, credentials, endpoint });
+  return {
+    dynamodb: new DynamoDBClient(at(endpoints.dynamodb)),
+    sqs: new SQSClient(at(endpoints.localstack)),
+    polling: new SQSClient(at(endpoints.localstack, 'long-polls')),
+    kms: new KMSClient(at(endpoints.localstack)),
+    secrets: new SecretsManagerClient(at(endpoints.localstack)),
+  };
+}
+
+export function closeClients(clients: Clients): void {
+  for (const client of Object.values(clients)) (client as { destroy(): void }).destroy();
+}
+
+/** Makes table, queues and keys as infra does, under its names. */
+export async function makeResources(clients: Clients, organisation: string): Promise<Resources> {
+  const names = localNames(organisation);
+  const [queues] = await Promise.all([
+    makeQueues(clients.sqs, names.queue),
+    createTable(clients.dynamodb, names.table),
+    createRootKey(clients.kms, organisation, names.rootAlias),
+    createCipherKey(clients.kms, names.cipherAlias),
+  ]);
+  const hints = queues.get('hints')?.url ?? '';
+  return { table: names.table, queueBase: hints.slice(0, -'hints'.length), queues };
+}
+
+async function makeQueues(
+  client: SQSClient,
+  nameOf: (queue: string) => string,
+): Promise<Map<string, { url: string; arn: string }>> {
+  const made = flow.map(async (queue): Promise<[string, { url: string; arn: string }]> => {
+    const { url } = await createQueue(client, { ...queue, name: nameOf(queue.name) });
+    const asked = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] });
+    return [queue.name, { url, arn: (await client.send(asked)).Attributes?.['QueueArn'] ?? '' }];
+  });
+  return new Map(await Promise.all(made));
+}

@@ -1,0 +1,197 @@
+import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { HawserError, messageOf } from '#shared/errors.ts';
+import { lockDataFolder } from '#shared/adapters/embedded/data-folder.ts';
+import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
+import { createStateStore } from '#shared/adapters/aws/dynamodb-state-store.ts';
+import { createKmsSigner } from '#shared/adapters/aws/kms-signer.ts';
+import { createSecretStore } from '#shared/adapters/aws/secrets-manager-secret-store.ts';
+import { webhookSecretName } from '#shared/state/registry.ts';
+import { ensureFunctions } from '../builds.ts';
+import { describeProgress } from '../clusters.ts';
+import { startEmulators } from '../emulators/emulators.ts';
+import type { RunningService, ServiceStart } from '../running-service.ts';
+import { account, functionSpecs, localNames, region, routesOf } from './deployment.ts';
+import { answerHttp, bodyLimit } from './http-front.ts';
+import { gatewayAnswer } from './http-event.ts';
+import { serveHttp } from './http-server.ts';
+import { answerInvoke } from './invoke-api.ts';
+import { createLambdaHost, payloadLimit, type LambdaHost } from './lambda-host.ts';
+import { closeClients, makeResources, openClients, type Clients, type Resources } from './resources.ts';
+import { layOutTools } from './tools.ts';
+import { startTriggers } from './triggers.ts';
+
+type Closer = () => Promise<void> | void;
+
+/** Repository of the demo; its id is made of the last part of its URL. */
+const demoRepository = 'demo';
+
+/**
+ * The service of `npm run start:aws`: the functions' bundles as Lambda would run them, on DynamoDB Local and LocalStack.
+ * The emulators keep nothing, so clusters of an earlier start are removed: their agents know keys and generations that are gone.
+ */
+export async function startAwsService(start: ServiceStart): Promise<RunningService> {
+  const closers: Closer[] = [];
+  const stop = () => closeAll(closers, start);
+  try {
+    const lock = lockDataFolder(start.dataDir);
+    closers.push(() => lock.release());
+    rmSync(join(start.dataDir, 'clusters'), { recursive: true, force: true, maxRetries: 3 });
+    return { ...(await assemble(start, closers)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function assemble(start: ServiceStart, closers: Closer[]): Promise<Omit<RunningService, 'stop'>> {
+  const { terminal, organisation, log } = start;
+  let host: LambdaHost | undefined;
+  const routes = routesOf(organisation);
+  const sandbox = localNames(organisation).function('render-sandbox');
+  // Ports first: a taken one is said at once.
+  const front = await serveHttp({
+    port: start.port,
+    bodyLimit,
+    answer: async (request, body) =>
+      host === undefined
+        ? gatewayAnswer(503, 'Service Unavailable')
+        : answerHttp({ host, routes, account, log }, request, body),
+  });
+  closers.push(() => front.stop());
+  const invokeApi = await serveHttp({
+    port: 0,
+    bodyLimit: payloadLimit,
+    answer: async (request, body) =>
+      host === undefined ? gatewayAnswer(503, 'Service Unavailable') : answerInvoke(host, [sandbox], request, body),
+  });
+  closers.push(() => invokeApi.stop());
+
+  terminal.step('Build functions');
+  const bundles = await ensureFunctions();
+  terminal.done();
+  terminal.step('Emulators of AWS');
+  const emulators = await startEmulators({
+    progress: (at) => terminal.detail(describeProgress(at)),
+    signal: start.signal,
+  });
+  closers.push(() => emulators.stop());
+  const clients = openClients(emulators.endpoints);
+  closers.push(() => closeClients(clients));
+  const resources = await makeResources(clients, organisation);
+  terminal.done();
+
+  terminal.step('Service');
+  const url = `http://127.0.0.1:${front.port}`;
+  const endpoints = { ...emulators.endpoints, lambda: `http://127.0.0.1:${invokeApi.port}` };
+  const scratch = scratchOf(start, closers);
+  const functions = functionSpecs({
+    organisation,
+    values: valuesOf(organisation, resources, url),
+    endpoints,
+    bundles,
+    scratch,
+    tools: await layOutTools(join(scratch, 'layers'), start),
+    logLevel: start.verbose ? 'debug' : 'info',
+    log: functionLogs(start, closers),
+  });
+  host = createLambdaHost({ functions, region, account });
+  closers.push(() => host?.stop());
+  const triggers = startTriggers({ host, client: clients.polling, log, organisation, queues: resources.queues });
+  closers.push(() => triggers.stop());
+  terminal.done(url);
+  return describeService(start, { host, clients, resources, url });
+}
+
+/** Values of the variables that infra gives to functions. */
+function valuesOf(organisation: string, resources: Resources, url: string): Record<string, string> {
+  const names = localNames(organisation);
+  return {
+    HAWSER_TABLE: resources.table,
+    HAWSER_QUEUE_BASE: resources.queueBase,
+    HAWSER_CIPHER_KEY: names.cipherAlias,
+    HAWSER_ROOT_KEY_PREFIX: names.rootAliasPrefix,
+    HAWSER_SECRET_PREFIX: names.secretPrefix,
+    HAWSER_RENDER_FUNCTION: names.function('render-sandbox'),
+    HAWSER_URL: url,
+  };
+}
+
+function describeService(
+  { organisation, webhookSecret, dataDir }: ServiceStart,
+  { host, clients, resources, url }: { host: LambdaHost; clients: Clients; resources: Resources; url: string },
+): Omit<RunningService, 'stop'> {
+  const clock = createSystemClock();
+  const names = localNames(organisation);
+  const secrets = createSecretStore({ client: clients.secrets, clock, prefix: names.secretPrefix });
+  const keyIdOf = (of: string) => `${names.rootAliasPrefix}${of}`;
+  const signer = createKmsSigner({ client: clients.kms, clock, keyIdOf });
+  let adminToken = '';
+  return {
+    url,
+    store: createStateStore({ client: clients.dynamodb, table: resources.table, clock }),
+    secrets,
+    lasting: false,
+    signIn: `sign in with the token in ${join(dataDir, 'run.json')}`,
+    rootPublicKey: (of) => signer.rootPublicKey(of),
+    async prepare() {
+      // Registered later, it finds this secret and keeps it; every other repository gets one of its own.
+      await secrets.put(webhookSecretName(organisation, demoRepository), webhookSecret);
+      const { payload, functionError } = await host.invoke(names.function('prepare'), '{}');
+      const { token } = JSON.parse(payload) as { token?: string };
+      if (functionError !== undefined || token === undefined)
+        throw new HawserError('internal', `the organisation could not be prepared: ${payload.slice(0, 1000)}`);
+      adminToken = token;
+      return token;
+    },
+    async register({ name, server }) {
+      const response = await fetch(`${url}/api/v1/clusters`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ name, servers: [server], identity: 'static' }),
+      });
+      const text = await response.text();
+      if (!response.ok) throw new HawserError('internal', `cluster ${name} could not be registered: ${text}`);
+      return (JSON.parse(text) as { token: string }).token;
+    },
+  };
+}
+
+/** What functions write to /tmp; nothing of it outlives the run. */
+function scratchOf({ dataDir }: ServiceStart, closers: Closer[]): string {
+  const folder = join(dataDir, 'tmp');
+  const clear = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  clear();
+  closers.push(clear);
+  return folder;
+}
+
+/** One file per function, as CloudWatch has one log group; on standard error as well where more is to be seen. */
+function functionLogs({ dataDir, verbose }: ServiceStart, closers: Closer[]): (name: string, chunk: Buffer) => void {
+  const folder = join(dataDir, 'logs');
+  mkdirSync(folder, { recursive: true });
+  const files = new Map<string, ReturnType<typeof createWriteStream>>();
+  closers.push(() => {
+    for (const file of files.values()) file.end();
+  });
+  return (name, chunk) => {
+    let file = files.get(name);
+    if (file === undefined) {
+      file = createWriteStream(join(folder, `function-${name}.log`));
+      files.set(name, file);
+    }
+    if (!file.writableEnded) file.write(chunk);
+    if (verbose) process.stderr.write(chunk);
+  };
+}
+
+/** In reverse order; one that fails does not keep the others from closing. */
+async function closeAll(closers: Closer[], { log }: ServiceStart): Promise<void> {
+  for (const close of closers.splice(0).toReversed()) {
+    try {
+      await close();
+    } catch (error) {
+      log.warn({ reason: messageOf(error) }, 'a part did not close cleanly');
+    }
+  }
+}
