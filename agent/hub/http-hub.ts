@@ -17,7 +17,8 @@ const Update = z.object({
   nextPollSeconds: z.number().nonnegative().optional(),
 });
 
-const Chunks = z.object({ chunks: z.record(z.string(), z.string()) });
+/** `left`: did not fit into the answer, to be asked for again. */
+const Chunks = z.object({ chunks: z.record(z.string(), z.string()), left: z.array(z.string()).default([]) });
 
 const unzip = promisify(gunzip);
 /** A chunk that unpacks to more is refused before it fills the memory (FT-51). */
@@ -61,10 +62,15 @@ export function createHttpHub({ http, credentials }: HttpHubDeps): Hub {
       } satisfies HubUpdate;
     },
     async chunks(digests) {
-      const body = JSON.stringify({ digests });
-      const { chunks } = await call(Chunks, { method: 'POST', path: '/api/v1/agent/chunks', body, timeoutMs: 60_000 });
       const texts = new Map<string, Uint8Array>();
-      for (const [digest, packed] of Object.entries(chunks)) texts.set(digest, await unpack(packed, digest));
+      for (let wanted = [...digests]; wanted.length > 0;) {
+        const body = JSON.stringify({ digests: wanted });
+        const request = { method: 'POST' as const, path: '/api/v1/agent/chunks', body, timeoutMs: 60_000 };
+        const { chunks, left } = await call(Chunks, request);
+        for (const [digest, packed] of Object.entries(chunks)) texts.set(digest, await unpack(packed, digest));
+        // Each answer gets further, or there is no next.
+        wanted = left.length < wanted.length ? left : [];
+      }
       return texts;
     },
     async report(report) {

@@ -17,6 +17,8 @@ const compress = promisify(gzip);
 const longestWaitSeconds = 55;
 /** When an agent asks again whose poll cannot be held. */
 const nextPollSeconds = 10;
+/** Bytes of chunks in one answer: a function's answer holds 6 MB. */
+const chunksBytes = 4 * 1024 * 1024;
 /** LIM-16. */
 const messageBytes = 200 * 1024;
 const PollQuery = z.object({
@@ -31,15 +33,9 @@ export function agentRoutes(deps: ApiDeps): Hono<ApiEnv> {
   app.get('/poll', describe('what an agent has to take in'), checked('query', PollQuery), async (c) =>
     c.json(await poll(deps, c, c.req.valid('query'))),
   );
-  app.post('/chunks', describe('chunks by digest, as base64 of gzip'), checked('json', ChunksBody), async (c) => {
-    const { organisation, cluster } = requireAgent(c);
-    const chunks: Record<string, string> = {};
-    for (const digest of c.req.valid('json').digests) {
-      const text = await deps.snapshots.read(organisation, cluster, digest);
-      if (text !== undefined) chunks[digest] = (await compress(text, { level: 1 })).toString('base64');
-    }
-    return c.json({ chunks });
-  });
+  app.post('/chunks', describe('chunks by digest, as base64 of gzip'), checked('json', ChunksBody), async (c) =>
+    c.json(await readChunks(deps, c, c.req.valid('json').digests)),
+  );
   app.post('/reports', describe('take in a report', undefined, 202), checked('json', AgentReport), async (c) => {
     const { organisation, cluster } = requireAgent(c);
     const received = { organisation, cluster, receivedAt: isoNow(deps), report: c.req.valid('json') };
@@ -52,6 +48,26 @@ export function agentRoutes(deps: ApiDeps): Hono<ApiEnv> {
     return c.json({}, 202);
   });
   return app;
+}
+
+/** Chunks as far as one answer holds them; `left` is what to ask for next. One that is missing is in neither. */
+async function readChunks(
+  deps: ApiDeps,
+  c: ApiContext,
+  digests: readonly string[],
+): Promise<{ chunks: Record<string, string>; left: string[] }> {
+  const { organisation, cluster } = requireAgent(c);
+  const chunks: Record<string, string> = {};
+  let size = 0;
+  for (const [index, digest] of digests.entries()) {
+    const text = await deps.snapshots.read(organisation, cluster, digest);
+    if (text === undefined) continue;
+    const packed = (await compress(text, { level: 1 })).toString('base64');
+    if (size > 0 && size + packed.length > chunksBytes) return { chunks, left: digests.slice(index) };
+    size += packed.length;
+    chunks[digest] = packed;
+  }
+  return { chunks, left: [] };
 }
 
 /** The message for the queue; a report that is too large for one goes beside it (LIM-16). */

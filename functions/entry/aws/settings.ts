@@ -20,6 +20,14 @@ const variables = {
   renderFunction: ['HAWSER_RENDER_FUNCTION', required],
   /** Absent: agents get HTTPS only. */
   agentRole: ['HAWSER_AGENT_ROLE', z.string().startsWith('arn:', 'is no ARN').optional()],
+  /** Unique id of that role, by which the queue names who sent agents' mail. */
+  agentRoleId: [
+    'HAWSER_AGENT_ROLE_ID',
+    z
+      .string()
+      .regex(/^[A-Z0-9]{16,128}$/, 'is no id of a role')
+      .optional(),
+  ],
   url: ['HAWSER_URL', url.optional()],
   /** Repositories in private networks, and plain http to them: refused unless it says `allow` (NT-80). */
   privateAddresses: ['HAWSER_PRIVATE_ADDRESSES', z.enum(['allow', 'deny']).default('deny')],
