@@ -68,7 +68,7 @@ async function renderFolder(context: Context, folder: string, options: Options):
     const bundle = await bundleOf(tree, closure);
     const renderer = await createRenderer({ cacheDir: cacheFolder(context), workers: 1, log: silent });
     try {
-      const result = await renderer.render(bundle, context.signal);
+      const result = await renderer.render(bundle, { tenant: 'local', signal: context.signal });
       return { ...result, warnings: [...closure.warnings, ...result.warnings] };
     } finally {
       await renderer.close();

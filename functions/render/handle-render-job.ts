@@ -5,7 +5,7 @@ import type { Clock } from '#shared/ports/clock.ts';
 import type { Log } from '#shared/ports/log.ts';
 import type { Metrics } from '#shared/ports/metrics.ts';
 import type { Queue } from '#shared/ports/queue.ts';
-import type { Renderer, RenderBundle } from '#shared/ports/renderer.ts';
+import type { Renderer, RenderBundle, RenderCall } from '#shared/ports/renderer.ts';
 import { unpackBundles } from '#shared/state/bundle-codec.ts';
 import type { InputChunks } from '#shared/state/chunks.ts';
 
@@ -46,7 +46,8 @@ async function renderJob(deps: RenderDeps, job: RenderJob, signal: AbortSignal):
   // Bundles are kept for an hour; the publisher has an application planned again whose job is older than that.
   if (packed === undefined) return { status: 'failed', code: 'input-gone', message: 'the input bundle is gone' };
   try {
-    const { objects, warnings } = await renderAll(deps.renderer, unpackBundles(packed), signal);
+    const call = { tenant: job.organisation, signal };
+    const { objects, warnings } = await renderAll(deps.renderer, unpackBundles(packed), call);
     const output = await deps.chunks.write(job.organisation, Buffer.from(objects.join('\n')));
     return { status: 'rendered', output, warnings };
   } catch (error) {
@@ -60,9 +61,9 @@ async function renderJob(deps: RenderDeps, job: RenderJob, signal: AbortSignal):
 async function renderAll(
   renderer: Renderer,
   bundles: readonly RenderBundle[],
-  signal: AbortSignal,
+  call: RenderCall,
 ): Promise<{ objects: string[]; warnings: string[] }> {
-  const results = await Promise.all(bundles.map((bundle) => renderer.render(bundle, signal)));
+  const results = await Promise.all(bundles.map((bundle) => renderer.render(bundle, call)));
   return {
     objects: results.flatMap((result) => result.objects),
     warnings: results.flatMap((result) => result.warnings),

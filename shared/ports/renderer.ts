@@ -32,13 +32,22 @@ export interface RenderResult {
   warnings: string[];
 }
 
+/** Whose bundle it is, and how long it may take. */
+export interface RenderCall {
+  /** The organisation, from the authenticated job (never from the bundle): no environment that a cloud keeps serves two of them. */
+  tenant: string;
+  signal?: AbortSignal;
+  /** Milliseconds; the renderer's own limit (LIM-10) when absent or smaller. */
+  wallClock?: number;
+}
+
 /**
  * Renders a bundle without any authority: no credentials, no network, an allow-listed environment, limits on time,
  * memory, output, processes and file size. Errors: `render-failed` (the tool's own words, paths made relative),
  * `render-limit` (which limit, its value), `object-invalid` (which file, document, line).
  */
 export interface Renderer {
-  render(bundle: RenderBundle, signal?: AbortSignal): Promise<RenderResult>;
+  render(bundle: RenderBundle, call: RenderCall): Promise<RenderResult>;
   /** Versions that are part of every input digest, e.g. `{ kustomize: '5.7.1', helm: '4.1.4', json: '1' }`. */
   versions(): Promise<Record<string, string>>;
   close(): Promise<void>;

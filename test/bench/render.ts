@@ -93,11 +93,11 @@ function manifests(): RenderBundle {
 }
 
 async function p50(renderer: Renderer, bundle: RenderBundle, times: number): Promise<number> {
-  for (let round = 0; round < 10; round += 1) await renderer.render(bundle);
+  for (let round = 0; round < 10; round += 1) await renderer.render(bundle, { tenant: 'bench' });
   const samples: number[] = [];
   for (let round = 0; round < times; round += 1) {
     const started = performance.now();
-    await renderer.render(bundle);
+    await renderer.render(bundle, { tenant: 'bench' });
     samples.push(performance.now() - started);
   }
   return percentile(samples, 0.5);
@@ -105,7 +105,7 @@ async function p50(renderer: Renderer, bundle: RenderBundle, times: number): Pro
 
 async function throughput(renderer: Renderer, bundle: RenderBundle, times: number): Promise<number> {
   const started = performance.now();
-  await Promise.all(Array.from({ length: times }, () => renderer.render(bundle)));
+  await Promise.all(Array.from({ length: times }, () => renderer.render(bundle, { tenant: 'bench' })));
   return (times * 1000) / (performance.now() - started);
 }
 

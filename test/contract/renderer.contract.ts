@@ -17,6 +17,7 @@ import {
   service,
   shop,
 } from '#test/fixtures/render/bundles.ts';
+import { asTenant, type TenantRenderer } from '#test/kit/tenant.ts';
 
 interface Limits {
   wallClock?: number;
@@ -33,9 +34,9 @@ type Parsed = {
 /** What every renderer does, and what none lets happen. */
 export function describeRenderer(name: string, open: (limits?: Limits) => Promise<Renderer>): void {
   describe(`${name}: renderer`, () => {
-    let renderer: Renderer;
+    let renderer: TenantRenderer;
     beforeAll(async () => {
-      renderer = await open();
+      renderer = asTenant(await open());
     });
     afterAll(() => renderer.close());
 
@@ -599,7 +600,7 @@ export function describeRenderer(name: string, open: (limits?: Limits) => Promis
       });
 
       it('LIM-10, NT-52: ends what takes too long, in that job only', async () => {
-        const hasty = await open({ wallClock: 1500 });
+        const hasty = asTenant(await open({ wallClock: 1500 }));
         const loop = helmBundle(oneTemplate('{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}'));
         const [ended, ...others] = await Promise.allSettled([
           hasty.render(loop),

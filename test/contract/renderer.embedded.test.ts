@@ -18,6 +18,7 @@ import {
   type Texts,
 } from '#test/fixtures/render/bundles.ts';
 import { temporaryFolder } from '#test/kit/temp.ts';
+import { asTenant, type TenantRenderer } from '#test/kit/tenant.ts';
 import { describeRenderer } from './renderer.contract.ts';
 import { ensureKustomize } from '#localstack/cluster/sandbox.ts';
 
@@ -38,15 +39,15 @@ describeRenderer('kubectl’s kustomize', open);
 
 describe('kustomize’s own binary', { timeout: 180_000 }, () => {
   let kustomize: string;
-  let renderer: Renderer;
+  let renderer: TenantRenderer;
   beforeAll(async () => {
     kustomize = await ensureKustomize();
-    renderer = await createRenderer({ cacheDir, log: silent, kustomize });
+    renderer = asTenant(await createRenderer({ cacheDir, log: silent, kustomize }));
   }, 180_000);
   afterAll(() => renderer.close());
 
   it('gives what kubectl’s gives', async () => {
-    const other = await open();
+    const other = asTenant(await open());
     const bundle = kustomizeBundle(shop, 'shop', { namePrefix: 'x-', images: ['nginx:2'] });
     expect(await renderer.render(bundle)).toEqual(await other.render(bundle));
     await other.close();
@@ -129,7 +130,7 @@ else {
     );
     await chmod(probe, 0o755);
     process.env['AWS_SECRET_ACCESS_KEY'] = 'canary';
-    const renderer = await createRenderer({ cacheDir, log: silent, kustomize: probe });
+    const renderer = asTenant(await createRenderer({ cacheDir, log: silent, kustomize: probe }));
     // A prefix, because a folder that only lists resources needs no tool.
     const { objects } = await renderer.render(kustomizeBundle(shop, 'shop', { namePrefix: 'x-' }));
     const { seen } = JSON.parse(objects[0] ?? '{}') as {
@@ -165,7 +166,7 @@ else {
         mode: 0o755,
       },
     );
-    const renderer = await createRenderer({ cacheDir, log: silent, kustomize: only });
+    const renderer = asTenant(await createRenderer({ cacheDir, log: silent, kustomize: only }));
     expect((await renderer.render(kustomizeBundle(shop))).objects).toHaveLength(4);
     await expect(renderer.render(kustomizeBundle(shop, 'shop', { namePrefix: 'x-' }))).rejects.toMatchObject({
       code: 'render-failed',
@@ -175,7 +176,9 @@ else {
 
   it('INV-35: leaves no file and no process behind', async () => {
     await using folder = await temporaryFolder();
-    const renderer = await createRenderer({ cacheDir: folder.path, log: silent, limits: { wallClock: 1000 } });
+    const renderer = asTenant(
+      await createRenderer({ cacheDir: folder.path, log: silent, limits: { wallClock: 1000 } }),
+    );
     await renderer.render(helmBundle());
     await renderer.render(helmBundle(oneTemplate('{{ fail "x" }}'))).catch(() => undefined);
     await renderer
@@ -190,7 +193,7 @@ else {
   });
 
   it('FT-30: replaces a worker that was killed and fails its job only', async () => {
-    const renderer = await createRenderer({ cacheDir, log: silent, workers: 1 });
+    const renderer = asTenant(await createRenderer({ cacheDir, log: silent, workers: 1 }));
     await renderer.render(directoryBundle({ 'a.yaml': configMap('a') }));
     const workers = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)])
       .toString()
@@ -217,13 +220,13 @@ else {
 
   it('unpacks tools once and replaces a damaged one', async () => {
     await using folder = await temporaryFolder();
-    const first = await createRenderer({ cacheDir: folder.path, log: silent });
+    const first = asTenant(await createRenderer({ cacheDir: folder.path, log: silent }));
     await first.close();
     const tools = await readdir(join(folder.path, 'tools'));
     const helm = join(folder.path, 'tools', tools.find((name) => name.startsWith('helm')) ?? '', 'helm');
     const good = await readFile(helm);
     await writeFile(helm, 'not helm');
-    const second = await createRenderer({ cacheDir: folder.path, log: silent });
+    const second = asTenant(await createRenderer({ cacheDir: folder.path, log: silent }));
     await second.close();
     expect((await readFile(helm)).equals(good)).toBe(true);
     expect(await second.versions()).toEqual({ helm: '4.1.4', kubectl: '1.35.2', kustomize: '5.7.1', json: '1' });

@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Log } from '../../ports/log.ts';
-import type { RenderBundle, Renderer, RenderResult } from '../../ports/renderer.ts';
+import type { RenderBundle, RenderCall, Renderer, RenderResult } from '../../ports/renderer.ts';
 import { requireSafeBundle } from './bundle-files.ts';
 import { defaultLimits, type RenderLimits } from './limits.ts';
 import { workerCommand } from './sandbox.ts';
@@ -12,6 +12,7 @@ import { createWorkerPool } from './worker-pool.ts';
 import { startWorker } from './worker-process.ts';
 
 export interface RendererOptions extends ToolchainOptions {
+  cacheDir: string;
   /** Render workers, each of which takes one job at a time; one per processor, at most two, when absent. */
   workers?: number;
   log: Log;
@@ -27,19 +28,19 @@ export interface RendererOptions extends ToolchainOptions {
 export async function createRenderer(options: RendererOptions): Promise<Renderer> {
   const limits = { ...defaultLimits, ...options.limits };
   const tools = await prepareToolchain(options);
-  const command = workerCommand(limits, options.log, options.workerFile);
+  const command = workerCommand(limits, options);
   const jobs = await openJobsFolder(options.cacheDir);
   const count = options.workers ?? Math.min(2, availableParallelism());
   const pool = createWorkerPool(count, () => startWorker(command, tools, limits), options.log);
 
-  async function render(bundle: RenderBundle, signal?: AbortSignal): Promise<RenderResult> {
+  async function render(bundle: RenderBundle, call: RenderCall): Promise<RenderResult> {
     requireSafeBundle(bundle, limits);
     const directory = join(jobs, randomBytes(24).toString('hex'));
     return pool.use(
-      (worker) => worker.run(bundle, directory, signal),
+      (worker) => worker.run(bundle, directory, call),
       // The worker removes its directory itself, unless it was ended.
       () => rm(directory, { recursive: true, force: true }),
-      signal,
+      call.signal,
     );
   }
 

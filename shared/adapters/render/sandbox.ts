@@ -16,13 +16,16 @@ export interface WorkerCommand {
  * without any interface, and resource limits that every tool inherits. What is missing is logged once; the checks of
  * chart and kustomization before each run, the watch over memory and the wall clock hold without it.
  */
-export function workerCommand(limits: RenderLimits, log: Log, workerFile?: string): WorkerCommand {
+export function workerCommand(
+  limits: RenderLimits,
+  { log, workerFile, libraryPath }: { log: Log; workerFile?: string; libraryPath?: string },
+): WorkerCommand {
   const network = networkPrefix();
   const resources = resourcePrefix(network, limits);
   if (network.length === 0)
     log.warn({}, 'renders share the network of this machine: network namespaces are not permitted here');
   if (resources.length === 0)
-    log.warn({}, 'renders have no kernel limits on memory and files: prlimit is not usable here');
+    log.warn({}, 'renders have no kernel limits on memory and files: neither prlimit nor a shell is usable here');
   const [command, ...rest] = [...network, ...resources, process.execPath];
   return {
     command,
@@ -34,7 +37,12 @@ export function workerCommand(limits: RenderLimits, log: Log, workerFile?: strin
       workerFile ?? defaultWorkerFile(),
     ],
     // Exactly this; the tools get less (`run-tool.ts`).
-    environment: { PATH: '/nonexistent', HOME: '/nonexistent', LANG: 'C.UTF-8' },
+    environment: {
+      PATH: '/nonexistent',
+      HOME: '/nonexistent',
+      LANG: 'C.UTF-8',
+      ...(libraryPath === undefined ? {} : { LD_LIBRARY_PATH: libraryPath }),
+    },
   };
 }
 
@@ -55,12 +63,24 @@ function networkPrefix(): string[] {
 }
 
 function resourcePrefix(network: string[], limits: RenderLimits): string[] {
-  const prlimit = findProgram('prlimit');
+  const candidates = [prlimitPrefix(findProgram('prlimit'), limits), shellPrefix(findProgram('sh'), limits)];
+  return candidates.find((prefix) => prefix.length > 0 && works([...network, ...prefix])) ?? [];
+}
+
+/** --data, not --as: Go reserves far more addresses than it uses. */
+function prlimitPrefix(prlimit: string | undefined, { memory, fileSize }: RenderLimits): string[] {
   if (prlimit === undefined) return [];
-  const { memory, fileSize } = limits;
-  // --data, not --as: Go reserves far more addresses than it uses.
-  const prefix = [prlimit, `--data=${memory}`, `--fsize=${fileSize}`, '--nofile=256', '--core=0', '--'];
-  return works([...network, ...prefix]) ? prefix : [];
+  return [prlimit, `--data=${memory}`, `--fsize=${fileSize}`, '--nofile=256', '--core=0', '--'];
+}
+
+/**
+ * For systems without util-linux (Lambda's): a shell sets the same limits and becomes the worker. The text is constant;
+ * `ulimit -d` takes KiB, `-f` blocks of 512 bytes (POSIX, dash and bash as `sh`).
+ */
+export function shellPrefix(shell: string | undefined, { memory, fileSize }: RenderLimits): string[] {
+  if (shell === undefined) return [];
+  const text = 'ulimit -d "$1" && ulimit -f "$2" && ulimit -n 256 && ulimit -c 0 && shift 2 && exec "$@"';
+  return [shell, '-c', text, 'sh', String(Math.floor(memory / 1024)), String(Math.floor(fileSize / 512))];
 }
 
 function works(prefix: string[]): boolean {

