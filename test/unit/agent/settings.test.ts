@@ -45,6 +45,40 @@ describe('settings', () => {
       '/var/run/hawser/token',
     );
   });
+
+  it('take a ServiceAccount token, with or without a registration token, instead of a static one', () => {
+    const { HAWSER_AGENT_TOKEN: _, ...rest } = whole;
+    const file = { HAWSER_SERVICE_ACCOUNT_TOKEN_FILE: '/var/run/secrets/hawser/token' };
+    expect(parseSettings({ ...rest, ...file, HAWSER_REGISTRATION_TOKEN: 'once' })).toMatchObject({
+      serviceAccountTokenFile: '/var/run/secrets/hawser/token',
+      registrationToken: 'once',
+      hub: 'auto',
+      aws: undefined,
+    });
+    expect(problemsOf({ ...whole, ...file })).toContain('HAWSER_AGENT_TOKEN must not');
+  });
+
+  it('take where the service is in AWS whole or not at all; a region alone says nothing', () => {
+    const { HAWSER_AGENT_TOKEN: _, ...rest } = whole;
+    const aws = {
+      AWS_REGION: 'eu-central-1',
+      HAWSER_AWS_TABLE: 'hawser',
+      HAWSER_AWS_CIPHER_KEY: 'alias/hawser',
+      HAWSER_AWS_WAKE_QUEUE: 'https://sqs.example/wake',
+      HAWSER_AWS_MAIL_QUEUE: 'https://sqs.example/mail',
+    };
+    expect(parseSettings({ ...rest, ...aws }).aws).toEqual({
+      region: 'eu-central-1',
+      table: 'hawser',
+      cipherKey: 'alias/hawser',
+      wakeQueue: 'https://sqs.example/wake',
+      mailQueue: 'https://sqs.example/mail',
+    });
+    expect(problemsOf({ ...rest, ...aws, HAWSER_AWS_TABLE: '' })).toContain('HAWSER_AWS_TABLE must be set');
+    expect(problemsOf({ ...rest, ...aws, HAWSER_HUB: 'https' })).toContain('HAWSER_SERVICE_ACCOUNT_TOKEN_FILE');
+    expect(problemsOf({ ...whole, HAWSER_HUB: 'direct' })).toContain('HAWSER_HUB can be direct only');
+    expect(parseSettings({ ...whole, AWS_REGION: 'eu-central-1' }).aws).toBeUndefined();
+  });
 });
 
 function problemsOf(environment: Record<string, string>): string {

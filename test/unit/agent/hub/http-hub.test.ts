@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHttpHub } from '#agent/hub/http-hub.ts';
-import { createHttpJson } from '#agent/hub/http-json.ts';
+import { createHttpJson, type HttpJson } from '#agent/hub/http-json.ts';
 import { createStaticCredentials } from '#agent/identity/credentials.ts';
 import { sha256 } from '#shared/domain/digest.ts';
 import type { Hub } from '#shared/ports/hub.ts';
@@ -12,6 +12,7 @@ let server: Server;
 let hub: Hub;
 let answer: (path: string, body: string, response: ServerResponse) => void;
 let authorization: string | undefined;
+let createJson: () => HttpJson;
 
 beforeEach(async () => {
   server = createServer((request, response) => {
@@ -22,8 +23,8 @@ beforeEach(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/below/`;
-  const http = createHttpJson(new URL(url));
-  hub = createHttpHub({ http, credentials: createStaticCredentials({ token: 'secret-token' }, () => 0) });
+  createJson = () => createHttpJson(new URL(url));
+  hub = createHttpHub({ http: createJson(), credentials: createStaticCredentials({ token: 'secret-token' }, () => 0) });
 });
 
 afterEach(async () => {
@@ -114,6 +115,41 @@ describe('the hub over HTTP', () => {
     const bomb = gzipSync(Buffer.alloc(65 * 1024 * 1024)).toString('base64');
     answer = (_path, _body, response) => json(response, { chunks: { x: bomb } });
     await expect(hub.chunks(['x'])).rejects.toMatchObject({ code: 'snapshot-invalid' });
+  });
+
+  it('says when the service wants to be asked again', async () => {
+    answer = (_path, _body, response) =>
+      json(response, { version: 1, scope: 'changes', applications: [], commands: [], nextPollSeconds: 10 });
+    expect((await hub.poll({ after: 1, waitSeconds: 0 })).nextPollSeconds).toBe(10);
+  });
+
+  it('asks once more with other credentials where there are any, and never more often', async () => {
+    const given = ['old', 'new', 'newer'];
+    const refused: string[] = [];
+    const http = createJson();
+    const asked: string[] = [];
+    const renewing = createHttpHub({
+      http,
+      credentials: {
+        bearer: async () => given[0] ?? '',
+        renewed: async (bearer) => {
+          refused.push(bearer);
+          return given[1];
+        },
+      },
+    });
+    let good = 'Bearer new';
+    answer = (_path, _body, response) => {
+      asked.push(authorization ?? '');
+      json(response, {}, authorization === good ? 202 : 401);
+    };
+    await renewing.answer({ question: 'q' });
+    expect(asked).toEqual(['Bearer old', 'Bearer new']);
+    good = 'Bearer newer';
+    await expect(renewing.answer({ question: 'q' })).rejects.toMatchObject({ code: 'unauthenticated' });
+    expect(asked).toHaveLength(4);
+    expect(refused).toEqual(['old', 'old']);
+    http.close();
   });
 
   it('gives a poll up when it is told to end', async () => {
