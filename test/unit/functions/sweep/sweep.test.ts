@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '#shared/domain/json.ts';
 import type { ChunkStore } from '#shared/ports/chunk-store.ts';
 import { declareObjects } from '#shared/state/declare.ts';
+import { markDirty } from '#shared/state/dirty.ts';
 import { readHead, rootOf, takeTicket, type Head } from '#shared/state/heads.ts';
 import { applicationKey, organisationKey } from '#shared/state/keys.ts';
 import type { StoredHistory } from '#functions/publish/handle-publish-job.ts';
@@ -97,6 +98,22 @@ describe('polling', () => {
     const head = await readHead(parts.store, organisation, cluster, 'web');
     const text = await parts.snapshots.read(organisation, cluster, (head && rootOf(head.value).chunks[0]) ?? '');
     expect(Buffer.from(text ?? []).toString()).toContain('"value":"2"');
+  });
+
+  it('sends the hint that a webhook could not send, once, and keeps the flag where it cannot either (FT-04)', async () => {
+    await swept();
+    await drain(parts);
+    await markDirty(parts, organisation, { repository: 'demo', trace: 'push-1' });
+    const hints = { ...parts.hints, send: () => Promise.reject(new Error('throttled')) };
+    await expect(sweep({ ...parts, hints, pollSeconds: 180 }, organisation)).rejects.toThrow('throttled');
+
+    await swept();
+    await swept();
+
+    const sent = await parts.hints.receive({ max: 10, waitSeconds: 0, visibilitySeconds: 60 });
+    expect(sent.map(({ body }) => JSON.parse(body) as object)).toEqual([
+      expect.objectContaining({ organisation, repository: 'demo', reason: 'push', trace: 'push-1' }),
+    ]);
   });
 
   it('writes nothing where nothing moved, but for its own clock', async () => {
