@@ -42,6 +42,13 @@ interface Sent {
   resources: string;
 }
 
+/** A report as it goes out, and what will then have been sent. */
+interface Batched {
+  report: ApplicationReport;
+  now: Sent;
+  bytes: number;
+}
+
 const urgentMs = 3;
 const coalesceMs = 20;
 /** While many applications change at once, they are gathered for up to this long. */
@@ -117,29 +124,22 @@ export function createReporter(deps: ReporterDeps): Reporter {
   }
 
   /** Reports of dirty applications that really differ from what was sent, up to the size of one message. */
-  function takeBatch(): { report: ApplicationReport; now: Sent }[] {
-    const batch: { report: ApplicationReport; now: Sent }[] = [];
+  function takeBatch(): Batched[] {
+    const batch: Batched[] = [];
     let bytes = 0;
     for (const application of dirty) {
       if (batch.length >= batchApplications || bytes >= batchBytes) break;
       dirty.delete(application);
       const report = deps.reportOf(application);
-      if (report === undefined) continue;
-      const { events, resources = [], ...rest } = report;
-      const resourceText = JSON.stringify(resources);
-      const restText = JSON.stringify(rest);
-      const now = { resources: hash('sha1', resourceText, 'base64'), digest: '' };
-      now.digest = hash('sha1', restText + now.resources, 'base64');
-      const before = sent.get(application);
-      if (before?.digest === now.digest && events.length === 0) continue;
-      const same = before?.resources === now.resources;
-      bytes += restText.length + (same ? 0 : resourceText.length) + JSON.stringify(events).length;
-      batch.push({ report: same ? { ...rest, events } : report, now });
+      const one = report === undefined ? undefined : differing(report, sent.get(application));
+      if (one === undefined) continue;
+      bytes += one.bytes;
+      batch.push(one);
     }
     return batch;
   }
 
-  async function send(batch: { report: ApplicationReport; now: Sent }[]): Promise<void> {
+  async function send(batch: readonly Batched[]): Promise<void> {
     const capabilities = pendingCapabilities;
     const renew = deps.renewals.due();
     const { version, objects, memoryBytes } = deps.facts();
@@ -229,4 +229,17 @@ export function createReporter(deps: ReporterDeps): Reporter {
       timer?.abort();
     },
   };
+}
+
+/** What to send of a report after `before` was sent; undefined where that is nothing. Equal lists of resources stay at home. */
+function differing(report: ApplicationReport, before: Sent | undefined): Batched | undefined {
+  const { events, resources = [], ...rest } = report;
+  const resourceText = JSON.stringify(resources);
+  const restText = JSON.stringify(rest);
+  const now = { resources: hash('sha1', resourceText, 'base64'), digest: '' };
+  now.digest = hash('sha1', restText + now.resources, 'base64');
+  if (before?.digest === now.digest && events.length === 0) return undefined;
+  const same = before?.resources === now.resources;
+  const bytes = restText.length + (same ? 0 : resourceText.length) + JSON.stringify(events).length;
+  return { report: same ? { ...rest, events } : report, now, bytes };
 }

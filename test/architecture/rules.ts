@@ -79,10 +79,25 @@ export const rules: Rule[] = [
   },
   {
     name: 'the agent knows no cloud',
-    comment: 'One agent for every platform: it speaks to the hub over HTTPS, and to its cluster.',
-    from: '^agent/',
+    comment: 'One agent for every platform: it speaks to a hub (agent/hub), and to its cluster.',
+    from: '^agent/(?!hub/)',
     never: '^(shared/(adapters|state)/|functions/|cli/|dashboard/|infra/|localstack/|test/|npm:(@aws-sdk|@azure))',
-    breaks: ['agent/loop.ts', 'shared/adapters/embedded/database.ts'],
+    breaks: ['agent/loop.ts', 'shared/state/heads.ts'],
+  },
+  {
+    name: 'the direct hub knows ports, not clouds',
+    comment:
+      'What reads rows and queues takes them as ports; agent/hub/aws-*.ts makes them, and is loaded only when used.',
+    from: '^agent/hub/(?!aws-)',
+    never: '^(shared/adapters/|functions/|cli/|dashboard/|infra/|localstack/|test/|npm:(@aws-sdk|@azure))',
+    breaks: ['agent/hub/direct-hub.ts', 'npm:@aws-sdk/client-dynamodb'],
+  },
+  {
+    name: 'a cloud of the agent is one cloud',
+    comment: 'agent/hub/aws-*.ts puts the AWS adapters together for the direct hub, and nothing else.',
+    from: '^agent/hub/aws-',
+    never: '^(shared/adapters/(?!aws/)|functions/|cli/|dashboard/|infra/|localstack/|test/|npm:@azure)',
+    breaks: ['agent/hub/aws-hub.ts', 'shared/adapters/embedded/database.ts'],
   },
   {
     name: 'one folder speaks Kubernetes',
