@@ -6,12 +6,11 @@ export interface AgentOptions {
   /** The very bundle that the image holds. */
   bundle: string;
   nodeFlags: readonly string[];
-  /** What the image sets as well. */
+  /** What the image sets as well, and by what the agent proves who it is. */
   environment: Readonly<Record<string, string>>;
   server: string;
   organisation: string;
   cluster: string;
-  token: string;
   rootKey: string;
   kubeconfig: string;
   logFile: string;
@@ -74,7 +73,6 @@ function environmentOf(options: AgentOptions): NodeJS.ProcessEnv {
     PATH: process.env['PATH'],
     HOME: process.env['HOME'],
     HAWSER_SERVER: options.server,
-    HAWSER_AGENT_TOKEN: options.token,
     HAWSER_ORGANISATION: options.organisation,
     HAWSER_CLUSTER: options.cluster,
     HAWSER_ROOT_KEY: options.rootKey,

@@ -76,16 +76,15 @@ export async function startAgents(from: AgentStart): Promise<{ target: Target; a
   await writeSettings(service.store, organisation, { defaultCluster: targets[0]?.name ?? 'sandbox' });
   const started: { target: Target; agent: RunningAgent }[] = [];
   for (const target of targets) {
-    const token = await service.register(target, memory.agentTokens[target.name]);
-    memory.agentTokens[target.name] = token;
+    const access = await service.register(target, memory.agentTokens[target.name]);
+    if (access.token !== undefined) memory.agentTokens[target.name] = access.token;
     const agent = startAgent({
       bundle: from.bundle,
       nodeFlags: agentNodeFlags,
-      environment: agentEnvironment,
+      environment: { ...agentEnvironment, ...access.environment },
       server: service.url,
       organisation,
       cluster: target.name,
-      token,
       rootKey,
       kubeconfig: target.kubeconfig,
       logFile: join(options.dataDir, 'logs', `agent-${target.name}.log`),

@@ -29,7 +29,7 @@ export async function startEmbeddedService(start: ServiceStart): Promise<Running
     async register(cluster, remembered) {
       const token = remembered ?? newToken(organisation, cluster.name);
       await registerCluster(store, organisation, cluster, token);
-      return token;
+      return { environment: { HAWSER_AGENT_TOKEN: token }, token };
     },
     stop: () => service.stop(),
   };

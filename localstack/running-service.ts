@@ -12,13 +12,24 @@ export interface RunningService {
   rootPublicKey(organisation: string): Promise<string>;
   /** The default project and an admin's token; `remembered` is one of an earlier start, kept where the state was kept. */
   prepare(remembered: string | undefined): Promise<string>;
-  /** Makes a cluster known and gives its agent's token; `remembered` as above. */
-  register(cluster: { name: string; server: string }, remembered: string | undefined): Promise<string>;
+  /** Makes a cluster known and gives what its agent proves that with; `remembered`: its token, as above. */
+  register(
+    cluster: { name: string; server: string; kubeconfig: string },
+    remembered: string | undefined,
+  ): Promise<AgentAccess>;
   /** What people must do before the page shows anything; absent where opening it is enough. */
   signIn?: string;
   /** Whether the next start goes on from where this one ended. */
   lasting: boolean;
   stop(): Promise<void>;
+}
+
+/** How a cluster's agent proves which cluster it speaks for. */
+export interface AgentAccess {
+  /** Variables of its process. */
+  environment: Readonly<Record<string, string>>;
+  /** What the next start may find again. */
+  token?: string;
 }
 
 /** What a service is started with. */

@@ -74,8 +74,11 @@ function environmentOf(
     ...(spec.name === 'plan' ? { HAWSER_PRIVATE_ADDRESSES: 'allow' } : {}),
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-    AWS_ENDPOINT_URL: endpoints.localstack,
     AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
+    AWS_ENDPOINT_URL_SQS: endpoints.localstack,
+    AWS_ENDPOINT_URL_KMS: endpoints.localstack,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: endpoints.localstack,
+    AWS_ENDPOINT_URL_STS: endpoints.localstack,
     AWS_ENDPOINT_URL_LAMBDA: endpoints.lambda,
     // Nothing of the user's own settings.
     AWS_CONFIG_FILE: '/dev/null',

@@ -6,6 +6,7 @@ import { clientSettings } from '#shared/adapters/aws/client-settings.ts';
 import { createQueue } from '#shared/adapters/aws/create-queue.ts';
 import { createCipherKey, createRootKey } from '#shared/adapters/aws/create-root-key.ts';
 import { createTable } from '#shared/adapters/aws/create-table.ts';
+import { HawserError } from '#shared/errors.ts';
 import { flow } from '#shared/flow.ts';
 import { credentials, localNames, region } from './deployment.ts';
 
@@ -22,6 +23,8 @@ export interface Clients {
 /** What a deployment consists of besides functions. */
 export interface Resources {
   table: string;
+  /** Of agents' sessions. */
+  agentRole: { arn: string; id: string };
   /** Before the name of a queue in its URL. */
   queueBase: string;
   /** By the names of `shared/flow.ts`. */
@@ -43,17 +46,22 @@ export function closeClients(clients: Clients): void {
   for (const client of Object.values(clients)) (client as { destroy(): void }).destroy();
 }
 
-/** Makes table, queues and keys as infra does, under its names. */
-export async function makeResources(clients: Clients, organisation: string): Promise<Resources> {
+/** Makes table, queues, keys and the role of agents' sessions as infra does, under its names. */
+export async function makeResources(
+  clients: Clients,
+  endpoints: { localstack: string },
+  organisation: string,
+): Promise<Resources> {
   const names = localNames(organisation);
-  const [queues] = await Promise.all([
+  const [queues, agentRole] = await Promise.all([
     makeQueues(clients.sqs, names.queue),
+    makeRole(endpoints.localstack, names.role('agent-session')),
     createTable(clients.dynamodb, names.table),
     createRootKey(clients.kms, organisation, names.rootAlias),
     createCipherKey(clients.kms, names.cipherAlias),
   ]);
   const hints = queues.get('hints')?.url ?? '';
-  return { table: names.table, queueBase: hints.slice(0, -'hints'.length), queues };
+  return { table: names.table, queueBase: hints.slice(0, -'hints'.length), queues, agentRole };
 }
 
 async function makeQueues(
@@ -66,4 +74,29 @@ async function makeQueues(
     return [queue.name, { url, arn: (await client.send(asked)).Attributes?.['QueueArn'] ?? '' }];
   });
   return new Map(await Promise.all(made));
+}
+
+/** By IAM's query API, for which no client is installed; what it may is for AWS to say, the emulator does not look. */
+async function makeRole(endpoint: string, name: string): Promise<{ arn: string; id: string }> {
+  const trust = {
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Principal: { AWS: '*' }, Action: ['sts:AssumeRole', 'sts:TagSession'] }],
+  };
+  const query = {
+    Action: 'CreateRole',
+    Version: '2010-05-08',
+    RoleName: name,
+    AssumeRolePolicyDocument: JSON.stringify(trust),
+  };
+  const scope = `${credentials.accessKeyId}/20260101/us-east-1/iam/aws4_request`;
+  const response = await fetch(endpoint, {
+    method: 'POST',
+    // Which service is asked is read from here; the emulator checks no signature.
+    headers: { authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0` },
+    body: new URLSearchParams(query),
+  });
+  const text = await response.text();
+  const [arn, id] = ['Arn', 'RoleId'].map((tag) => new RegExp(`<${tag}>([^<]+)</${tag}>`).exec(text)?.[1]);
+  if (arn !== undefined && id !== undefined) return { arn, id };
+  throw new HawserError('unavailable', `role ${name} could not be made: ${response.status} ${text.slice(0, 300)}`);
 }

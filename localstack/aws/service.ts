@@ -6,6 +6,7 @@ import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
 import { createStateStore } from '#shared/adapters/aws/dynamodb-state-store.ts';
 import { createKmsSigner } from '#shared/adapters/aws/kms-signer.ts';
 import { createSecretStore } from '#shared/adapters/aws/secrets-manager-secret-store.ts';
+import { ClusterInstall } from '#shared/messages/api.ts';
 import { webhookSecretName } from '#shared/state/registry.ts';
 import { ensureFunctions } from '../builds.ts';
 import { describeProgress } from '../clusters.ts';
@@ -17,6 +18,7 @@ import { gatewayAnswer } from './http-event.ts';
 import { serveHttp } from './http-server.ts';
 import { answerInvoke } from './invoke-api.ts';
 import { createLambdaHost, payloadLimit, type LambdaHost } from './lambda-host.ts';
+import { projectToken } from './projected-token.ts';
 import { closeClients, makeResources, openClients, type Clients, type Resources } from './resources.ts';
 import { layOutTools } from './tools.ts';
 import { startTriggers } from './triggers.ts';
@@ -78,7 +80,7 @@ async function assemble(start: ServiceStart, closers: Closer[]): Promise<Omit<Ru
   closers.push(() => emulators.stop());
   const clients = openClients(emulators.endpoints);
   closers.push(() => closeClients(clients));
-  const resources = await makeResources(clients, organisation);
+  const resources = await makeResources(clients, emulators.endpoints, organisation);
   terminal.done();
 
   terminal.step('Service');
@@ -100,7 +102,15 @@ async function assemble(start: ServiceStart, closers: Closer[]): Promise<Omit<Ru
   const triggers = startTriggers({ host, client: clients.polling, log, organisation, queues: resources.queues });
   closers.push(() => triggers.stop());
   terminal.done(url);
-  return describeService(start, { host, clients, resources, url });
+  return describeService(start, { host, clients, resources, url, closers });
+}
+
+interface Started {
+  host: LambdaHost;
+  clients: Clients;
+  resources: Resources;
+  url: string;
+  closers: Closer[];
 }
 
 /** Values of the variables that infra gives to functions. */
@@ -113,13 +123,15 @@ function valuesOf(organisation: string, resources: Resources, url: string): Reco
     HAWSER_ROOT_KEY_PREFIX: names.rootAliasPrefix,
     HAWSER_SECRET_PREFIX: names.secretPrefix,
     HAWSER_RENDER_FUNCTION: names.function('render-sandbox'),
+    HAWSER_AGENT_ROLE: resources.agentRole.arn,
+    HAWSER_AGENT_ROLE_ID: resources.agentRole.id,
     HAWSER_URL: url,
   };
 }
 
 function describeService(
-  { organisation, webhookSecret, dataDir }: ServiceStart,
-  { host, clients, resources, url }: { host: LambdaHost; clients: Clients; resources: Resources; url: string },
+  { organisation, webhookSecret, dataDir, log }: ServiceStart,
+  { host, clients, resources, url, closers }: Started,
 ): Omit<RunningService, 'stop'> {
   const clock = createSystemClock();
   const names = localNames(organisation);
@@ -144,17 +156,29 @@ function describeService(
       adminToken = token;
       return token;
     },
-    async register({ name, server }) {
-      const response = await fetch(`${url}/api/v1/clusters`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ name, servers: [server], identity: 'static' }),
-      });
-      const text = await response.text();
-      if (!response.ok) throw new HawserError('internal', `cluster ${name} could not be registered: ${text}`);
-      return (JSON.parse(text) as { token: string }).token;
+    async register(cluster) {
+      const registration = await addCluster(url, adminToken, cluster);
+      const file = join(dataDir, 'tokens', cluster.name);
+      const projected = await projectToken({ kubeconfig: cluster.kubeconfig, file, log });
+      closers.push(() => projected.stop());
+      return {
+        environment: { HAWSER_SERVICE_ACCOUNT_TOKEN_FILE: file, HAWSER_REGISTRATION_TOKEN: registration },
+      };
     },
   };
+}
+
+/** Adds a cluster as `hawser cluster add` does; gives the token with which its agent registers. */
+async function addCluster(url: string, token: string, cluster: { name: string; server: string }): Promise<string> {
+  const response = await fetch(`${url}/api/v1/clusters`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: cluster.name, servers: [cluster.server] }),
+  });
+  const text = await response.text();
+  const answer = ClusterInstall.pick({ registration: true }).safeParse(response.ok ? JSON.parse(text) : undefined);
+  if (answer.data?.registration !== undefined) return answer.data.registration.token;
+  throw new HawserError('internal', `cluster ${cluster.name} could not be registered: ${response.status} ${text}`);
 }
 
 /** What functions write to /tmp; nothing of it outlives the run. */

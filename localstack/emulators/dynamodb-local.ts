@@ -51,10 +51,11 @@ export const dynamodbLocal: Emulator = {
     const port = await freePort();
     const endpoint = `http://127.0.0.1:${port}`;
     const args = ['-Xmx1g', `-Djava.library.path=${lib}`, '-cp', join(lib, '*'), mainClass];
+    // One database whoever asks: sessions of agents have access keys of their own.
     const server = {
       name: `DynamoDB Local ${version}`,
       command: 'java',
-      args: [...args, '-inMemory', '-disableTelemetry', '-port', String(port)],
+      args: [...args, '-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port)],
       cwd: runFolder,
       env: options.env,
     };

@@ -1,7 +1,8 @@
-"""Starts LocalStack in this process, after teaching its KMS the Ed25519 keys that AWS KMS has and it lacks.
+"""Starts LocalStack in this process, after teaching it two things that AWS has and it lacks.
 
-AWS: key spec ECC_NIST_EDWARDS25519, signing algorithm ED25519_SHA_512 over a RAW message (RFC 8032, no prehash).
+KMS: Ed25519 keys. AWS: key spec ECC_NIST_EDWARDS25519, signing algorithm ED25519_SHA_512 over a RAW message (RFC 8032, no prehash).
 The keys and signatures are those of the `cryptography` package, which LocalStack uses for its other key specs.
+SQS: who sent a message. AWS: the attribute SenderId is `ROLEID:SESSIONNAME` for a role's session; LocalStack's is the account.
 """
 
 from cryptography.exceptions import InvalidSignature
@@ -10,6 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from localstack.aws.api.kms import KMSInvalidSignatureException
 from localstack.services.kms import models
 from localstack.services.kms.exceptions import ValidationException
+from localstack.services.sqs.provider import SqsProvider
+from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
+from moto.sts.models import sts_backends
 
 SPEC = "ECC_NIST_EDWARDS25519"
 ALGORITHM = "ED25519_SHA_512"
@@ -62,8 +66,23 @@ def teach_ed25519():
     models.KmsKey._populate_signing_algorithms = populate_algorithms
 
 
+def teach_senders():
+    make = SqsProvider._create_message_attributes
+
+    def make_attributes(self, context, message_system_attributes=None):
+        attributes = make(self, context, message_system_attributes)
+        key = extract_access_key_id_from_auth_header(context.request.headers)
+        session = sts_backends[context.account_id][context.partition].get_assumed_role_from_access_key(key)
+        if session is not None:
+            attributes["SenderId"] = session.user_id
+        return attributes
+
+    SqsProvider._create_message_attributes = make_attributes
+
+
 if __name__ == "__main__":
     teach_ed25519()
+    teach_senders()
     from localstack.runtime.main import main
 
     main()
