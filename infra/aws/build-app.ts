@@ -25,9 +25,17 @@ export interface BuildInput {
   version: string;
 }
 
+/** Behaviour of CDK that templates depend on: set here, so that every way to synthesise gives the same. */
+const features = {
+  '@aws-cdk/core:enablePartitionLiterals': true,
+  '@aws-cdk/aws-lambda:recognizeLayerVersion': true,
+  '@aws-cdk/aws-lambda:useCdkManagedLogGroup': true,
+  '@aws-cdk/aws-apigateway:disableCloudWatchRole': true,
+};
+
 /** A CDK app that is checked by cdk-nag (AwsSolutions) whenever it is synthesised. */
 export function createApp(props: AppProps = {}): App {
-  const app = new App({ analyticsReporting: false, ...props });
+  const app = new App({ analyticsReporting: false, context: features, ...props });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   return app;
 }

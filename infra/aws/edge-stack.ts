@@ -99,13 +99,13 @@ function keyOf(key: string): HttpRouteKey {
   return HttpRouteKey.with(path, method as HttpMethod);
 }
 
-/** The stage that has no name in addresses: limits for each route, metrics for each route, an access log. */
+/** The stage that has no name in addresses: limits for each route, an access log, and metrics of their own for webhooks (each costs). */
 function createStage(stack: Stack, api: HttpApi, settings: DeploymentSettings): HttpStage {
   const made = new HttpStage(stack, 'Stage', {
     httpApi: api,
     stageName: '$default',
     autoDeploy: true,
-    detailedMetricsEnabled: true,
+    detailedMetricsEnabled: false,
     throttle: { rateLimit: throttling.others.rate, burstLimit: throttling.others.burst },
     accessLogSettings: {
       destination: new LogGroupLogDestination(
@@ -119,7 +119,11 @@ function createStage(stack: Stack, api: HttpApi, settings: DeploymentSettings): 
     cfn.routeSettings = Object.fromEntries(
       Object.entries(throttling.routes).map(([route, { rate, burst }]) => [
         route,
-        { ThrottlingRateLimit: rate, ThrottlingBurstLimit: burst, DetailedMetricsEnabled: true },
+        {
+          ThrottlingRateLimit: rate,
+          ThrottlingBurstLimit: burst,
+          DetailedMetricsEnabled: route.includes('/webhooks/'),
+        },
       ]),
     );
   }

@@ -181,20 +181,15 @@ function tableStatements(spec: FunctionSpec, { organisation }: PolicyScope, { ta
 /** Patterns for the partitions of one kind; `*` takes `#` too, so a cluster's pattern takes in its chunks. */
 function partitionsOf(part: TablePart, organisation: string, spec: FunctionSpec): string[] {
   const tenant = `T#${organisation}`;
-  switch (part) {
-    case 'organisation':
-      return [tenant];
-    case 'repositories':
-      return [`${tenant}#R#*`];
-    case 'applications':
-      return [`${tenant}#A#*`];
-    case 'clusters':
-      return [`${tenant}#C#*`];
-    case 'inputs':
-      return [`${tenant}#I`, `${tenant}#I#*`];
-    case 'bodies':
-      return queuesOf(spec).flatMap((queue) => [`Q#${queue}`, `Q#${queue}#*`]);
-  }
+  const patterns: Record<TablePart, string[]> = {
+    organisation: [tenant],
+    repositories: [`${tenant}#R#*`],
+    applications: [`${tenant}#A#*`],
+    clusters: [`${tenant}#C#*`],
+    inputs: [`${tenant}#I`, `${tenant}#I#*`],
+    bodies: queuesOf(spec).flatMap((queue) => [`Q#${queue}`, `Q#${queue}#*`]),
+  };
+  return patterns[part];
 }
 
 function queueStatements(spec: FunctionSpec, arns: Arns): Statement[] {
