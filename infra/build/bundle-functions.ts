@@ -68,7 +68,7 @@ async function bundle(name: string, outfile: string): Promise<void> {
     define: { 'process.env.NODE_ENV': '"production"', HAWSER_VERSION: JSON.stringify(version) },
     // CommonJS dependencies call require for Node's own modules.
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-    plugins: [withoutLocales],
+    plugins: [withoutLocales, withoutAddons],
   });
 }
 
@@ -82,6 +82,18 @@ const withoutLocales: Plugin = {
     onLoad({ filter: /.*/, namespace: 'english-only' }, () => ({
       contents: "export { default as en } from 'zod/v4/locales/en.js';",
       resolveDir: root,
+      loader: 'js',
+    }));
+  },
+};
+
+/** Compiled addons are for one processor and optional for who asks for them: asking throws, as where they are not built. */
+const withoutAddons: Plugin = {
+  name: 'without-addons',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /\.node$/ }, ({ path }) => ({ path, namespace: 'addon' }));
+    onLoad({ filter: /.*/, namespace: 'addon' }, ({ path }) => ({
+      contents: `throw new Error(${JSON.stringify(`${path} is not in the bundle`)});`,
       loader: 'js',
     }));
   },
