@@ -3,11 +3,14 @@ import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readProcesses } from '#shared/adapters/render/leftovers.ts';
+import { createLoneRenderer } from '#shared/adapters/render/lone-renderer.ts';
 import { createRenderer } from '#shared/adapters/render/renderer.ts';
+import { prepareToolchain } from '#shared/adapters/render/toolchain.ts';
 import type { RenderLimits } from '#shared/adapters/render/limits.ts';
 import type { KustomizeOptions } from '#shared/domain/application.ts';
 import type { Log } from '#shared/ports/log.ts';
-import type { Renderer } from '#shared/ports/renderer.ts';
+import type { RenderBundle, Renderer } from '#shared/ports/renderer.ts';
 import {
   configMap,
   directoryBundle,
@@ -17,6 +20,7 @@ import {
   shop,
   type Texts,
 } from '#test/fixtures/render/bundles.ts';
+import { hostileTool } from '#test/kit/hostile-tool.ts';
 import { temporaryFolder } from '#test/kit/temp.ts';
 import { asTenant, type TenantRenderer } from '#test/kit/tenant.ts';
 import { describeRenderer } from './renderer.contract.ts';
@@ -112,6 +116,12 @@ describe('kustomize’s own binary', { timeout: 180_000 }, () => {
   });
 });
 
+/** A process of the same user that no job started and that does not descend from this one: its parent is gone. */
+function startBystander(): { pid: number } & Disposable {
+  const pid = Number(execFileSync('sh', ['-c', 'sleep 60 >/dev/null 2>&1 & echo $!'], { env: {} }).toString());
+  return { pid, [Symbol.dispose]: () => void process.kill(pid) };
+}
+
 describe('the sandbox', () => {
   it('NT-66: gives a tool exactly the allow-listed environment, an empty stdin and no open files', async () => {
     await using folder = await temporaryFolder();
@@ -172,6 +182,37 @@ else {
       code: 'render-failed',
     });
     await renderer.close();
+  });
+
+  it('INV-35: finds on a shared machine what a tool left running, ends it, and leaves other processes alone', async () => {
+    await using folder = await temporaryFolder();
+    const tool = join(folder.path, 'kustomize');
+    await writeFile(tool, hostileTool.replaceAll('/var/node', process.execPath), { mode: 0o755 });
+    const paths = await prepareToolchain({ cacheDir });
+    const jobs = join(folder.path, 'jobs');
+    const workerFile = join(import.meta.dirname, '../../shared/adapters/render/render-worker.ts');
+    const lone = await createLoneRenderer({
+      ...paths,
+      kustomize: tool,
+      jobs,
+      isOwnMachine: false,
+      workerFile,
+      log: silent,
+    });
+    using bystander = startBystander();
+    const deed = (name: string): RenderBundle =>
+      kustomizeBundle({ ...shop, 'shop/deed': name }, 'shop', { namePrefix: 'x-' });
+
+    const { result, left } = await lone.run(deed('linger'), {});
+
+    expect(left).toEqual([expect.stringMatching(/^process ./)]);
+    const { seen } = JSON.parse('objects' in result ? (result.objects[0] ?? '{}') : '{}') as { seen: { pid: number } };
+    expect(seen.pid).toBeGreaterThan(1);
+    const rows = readProcesses().filter(({ state }) => state !== 'Z');
+    expect(rows.map(({ pid }) => pid)).not.toContain(seen.pid);
+    expect(rows.map(({ pid }) => pid)).toContain(bystander.pid);
+    expect(await readdir(jobs)).toEqual([]);
+    await lone.close();
   });
 
   it('INV-35: leaves no file and no process behind', async () => {

@@ -31,9 +31,14 @@ const deeds = {
     child.unref();
     return { pid: child.pid };
   },
+  linger: () => {
+    const child = spawn('/var/node', ['-e', 'setInterval(() => undefined, 1000)'], { detached: true, stdio: 'ignore' });
+    child.unref();
+    return { pid: child.pid };
+  },
   kill: () => { for (const pid of line().reverse()) attempt(() => process.kill(pid, 'SIGKILL')); return {}; },
   crowd: () => { fs.writeFileSync('/tmp/x', Buffer.alloc(1)); return {}; },
 };
 if (process.argv[2] === 'version') console.log('v5.7.1');
-else tell(deeds[fs.readFileSync(fs.readdirSync('.').includes('src') ? 'src/shop/deed' : 'shop/deed', 'utf8').trim()]());
+else tell(deeds[fs.readFileSync('src/shop/deed', 'utf8').trim()]());
 `;
