@@ -14,7 +14,10 @@ export const functions: readonly FunctionSpec[] = [
     trigger: { routes: ['POST /webhooks/{provider}/{repository}'] },
     environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_SECRET_PREFIX'],
     may: {
-      table: [{ actions: ['GetItem'], parts: ['organisation'] }],
+      table: [
+        { actions: ['GetItem'], parts: ['organisation'] },
+        { actions: ['PutItem'], parts: ['marks'] },
+      ],
       send: ['hints'],
       secrets: [{ actions: ['GetSecretValue'], kinds: ['webhook'] }],
     },
@@ -165,7 +168,7 @@ export const functions: readonly FunctionSpec[] = [
     trigger: { everyMinutes: 1 },
     environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE'],
     may: {
-      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'inputs', 'bodies'),
+      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'inputs', 'bodies', 'marks'),
       send: ['hints'],
       wake: 'send',
     },
@@ -198,8 +201,8 @@ export const throttling: {
   others: { rate: 1000, burst: 2000 },
 };
 
-/** Kinds of partitions of the one table (shared/state/keys.ts); `bodies`: messages too large for a queue that the function uses. */
-export type TablePart = 'organisation' | 'repositories' | 'applications' | 'clusters' | 'inputs' | 'bodies';
+/** Kinds of partitions of the one table (shared/state/keys.ts); `bodies`: messages too large for a queue that the function uses; `marks`: repositories that a webhook could send no hint for. */
+export type TablePart = 'organisation' | 'repositories' | 'applications' | 'clusters' | 'inputs' | 'bodies' | 'marks';
 
 export interface TableGrant {
   /** Without `dynamodb:`. */

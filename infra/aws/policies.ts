@@ -187,6 +187,7 @@ function partitionsOf(part: TablePart, organisation: string, spec: FunctionSpec)
     applications: [`${tenant}#A#*`],
     clusters: [`${tenant}#C#*`],
     inputs: [`${tenant}#I`, `${tenant}#I#*`],
+    marks: [`${tenant}#D`],
     bodies: queuesOf(spec).flatMap((queue) => [`Q#${queue}`, `Q#${queue}#*`]),
   };
   return patterns[part];
