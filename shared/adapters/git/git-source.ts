@@ -16,6 +16,7 @@ import { defaultGitLimits } from './limits.ts';
 import type { GitLimits } from './limits.ts';
 import { createRepository } from './repository.ts';
 import type { Repository } from './repository.ts';
+import { createSshHosts } from './ssh-connection.ts';
 import { createTreeCache } from './tree-cache.ts';
 
 /** What a Git source needs. */
@@ -34,7 +35,7 @@ export interface GitSourceOptions {
 }
 
 /**
- * Reads Git over smart HTTP(S): protocol 2 with partial fetches, protocol 0 and hosts without filters by shallow ones.
+ * Reads Git over smart HTTP(S) and ssh: protocol 2 with partial fetches, protocol 0 and hosts without filters by shallow ones.
  * What was fetched stays under `cacheDir/<organisation>/<repository>/`, bound to the URL it came from.
  */
 export function createGitSource(options: GitSourceOptions): GitSource {
@@ -49,6 +50,8 @@ export function createGitSource(options: GitSourceOptions): GitSource {
     appTokens: createAppTokens({ transport, clock, rules }),
     ...(options.codecommit === undefined ? {} : { codecommit: options.codecommit }),
   });
+  const ssh = createSshHosts({ clock, limits, denyPrivateAddresses: rules.denyPrivateAddresses });
+  const received = (): number => transport.received() + ssh.received();
   const trees = createTreeCache(limits.treeCacheBytes);
   const repositories = new Map<string, Promise<Repository>>();
 
@@ -69,8 +72,11 @@ export function createGitSource(options: GitSourceOptions): GitSource {
     removeOthers(parent, name);
     const opened = createRepository({
       folder,
-      connect: (current) => createHttpConnection({ transport, authoriser, access: current, url }),
-      received: () => transport.received(),
+      connect: (current) =>
+        url.protocol === 'ssh:'
+          ? ssh.connect(current, url)
+          : createHttpConnection({ transport, authoriser, access: current, url }),
+      received,
       trees,
       limits,
       clock,
@@ -84,7 +90,7 @@ export function createGitSource(options: GitSourceOptions): GitSource {
     resolve: async (access, revision) => (await repositoryOf(access)).resolve(access, revision),
     open: async (access, commit) => (await repositoryOf(access)).open(access, commit),
     changedPaths: async (access, from, to) => (await repositoryOf(access)).changedPaths(access, from, to),
-    bytesFetched: () => transport.received(),
+    bytesFetched: received,
   };
 }
 

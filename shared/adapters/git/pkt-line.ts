@@ -30,7 +30,7 @@ export async function* readPackets(body: AsyncIterable<Buffer>): AsyncGenerator<
     pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
     let at = 0;
     while (pending.length - at >= 4) {
-      const length = lengthAt(pending, at);
+      const length = lengthOfPacket(pending, at);
       if (length < 4) {
         yield specials[length] ?? unreadable();
         at += 4;
@@ -56,7 +56,8 @@ export function cutShort(): HawserError {
   return new HawserError('repository-unreachable', "The Git host's answer was cut short", { retry: 'later' });
 }
 
-function lengthAt(bytes: Buffer, at: number): number {
+/** What a packet's first four digits say: its length with them, or 0 to 3 for the special ones. */
+export function lengthOfPacket(bytes: Buffer, at: number): number {
   const digits = bytes.toString('latin1', at, at + 4);
   return /^[0-9a-f]{4}$/i.test(digits) ? Number.parseInt(digits, 16) : unreadable();
 }
