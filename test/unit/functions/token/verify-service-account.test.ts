@@ -145,7 +145,7 @@ describe('a ServiceAccount token', () => {
     expect(await outcome(`${header}.${longer}.${signature}`)).toBeUndefined();
   });
 
-  it.each(['', '.', 'a.b', 'a.b.c', '..', 'null.null.null', `${'x'.repeat(8000)}`])('is not %j', async (token) => {
+  it.each(['', '.', 'a.b', 'a.b.c', '..', 'null.null.null', 'x'.repeat(8000)])('is not %j', async (token) => {
     expect(await outcome(token)).toContain('not a JSON Web Token');
   });
 
