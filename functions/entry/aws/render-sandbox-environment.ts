@@ -6,7 +6,7 @@ import { join } from 'node:path';
 export interface SandboxSettings {
   /** Holds `helm/helm`, `kubectl/kubectl` and, where it is, `kustomize/kustomize`: the layers, or `HAWSER_TOOLS` elsewhere. */
   tools: string;
-  /** The folder for jobs. */
+  /** The folder for jobs; on a shared machine each process has one of its own in it. */
   jobs: string;
   /** MiB that the function has; undefined outside Lambda. */
   memory: number | undefined;
@@ -35,7 +35,7 @@ function takeSettings(): SandboxSettings {
   const memory = Number(process.env['AWS_LAMBDA_FUNCTION_MEMORY_SIZE']);
   const settings: SandboxSettings = {
     tools: isOwnMachine ? '/opt' : (process.env['HAWSER_TOOLS'] ?? '/opt'),
-    jobs: isOwnMachine ? '/tmp/render-jobs' : join(tmpdir(), `hawser-render-jobs-${process.pid}`),
+    jobs: isOwnMachine ? '/tmp/render-jobs' : join(tmpdir(), `hawser-render-jobs-${process.getuid?.() ?? 0}`),
     memory: isOwnMachine && memory > 0 ? memory : undefined,
     isOwnMachine,
     notes: [],

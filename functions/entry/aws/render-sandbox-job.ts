@@ -3,6 +3,7 @@ import { accessSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import { openJobsFolder } from '#shared/adapters/render/jobs-folder.ts';
 import { defaultLimits } from '#shared/adapters/render/limits.ts';
 import {
   createLoneRenderer,
@@ -36,7 +37,7 @@ export async function openSandbox(
 ): Promise<(request: SandboxRequest) => Promise<SandboxAnswer>> {
   const notes = [...settings.notes];
   const renderer = await createLoneRenderer({
-    jobs: settings.jobs,
+    jobs: settings.isOwnMachine ? settings.jobs : await openJobsFolder(settings.jobs),
     isOwnMachine: settings.isOwnMachine,
     workerFile: join(import.meta.dirname, 'render-worker.mjs'),
     // Lambda's Node may need libraries beside it; it finds them by this variable.

@@ -26,7 +26,7 @@ export interface LambdaRendererDeps {
 /** Seconds that the function `render-sandbox` may take: LIM-10 and time to start, clean up and answer. */
 export const sandboxTimeoutSeconds = 90;
 
-/** For the Lambda client: an answer comes as late as the function may take; a second try only where the first did not connect or was throttled. */
+/** For the Lambda client: an answer comes as late as the function may take. The SDK tries again where it was throttled or a connection broke. */
 export function renderClientSettings(): ReturnType<typeof clientSettings> {
   const settings = clientSettings();
   const requestTimeout = (sandboxTimeoutSeconds + 10) * 1000;

@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** One process as /proc shows it. */
@@ -11,6 +11,8 @@ export interface ProcessRow {
   name: string;
   /** Z and X are dead: nothing of theirs runs. */
   state: string;
+  /** The file it runs; '' where that cannot be read. */
+  program: string;
   /** The start of its environment; '' where it cannot be read. */
   environment: string;
 }
@@ -34,11 +36,15 @@ export function foreignProcesses(rows: readonly ProcessRow[], known: Known): Pro
   const before = new Set(lineOf(byPid, known.self));
   return rows.filter((row) => {
     if (row.user !== known.user || before.has(row.pid) || row.state === 'Z' || row.state === 'X') return false;
+    if (row.program.startsWith(platform)) return false;
     if (known.worker !== undefined && row.group === known.worker) return false;
     if (known.folder === undefined) return true;
     return row.environment.includes(known.folder) || lineOf(byPid, row.pid).includes(known.self);
   });
 }
+
+/** Where Lambda's own programs lie. No job can put a program there, and what lies there loads nothing of a job's. */
+const platform = '/var/rapid/';
 
 /** A process and all before it, to the first. */
 function lineOf(byPid: ReadonlyMap<number, ProcessRow>, pid: number): number[] {
@@ -60,8 +66,18 @@ export function readProcesses(): ProcessRow[] {
     const [state = '', parent = '', group = ''] = rest;
     const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
     const environment = text(`/proc/${pid}/environ`).slice(0, 16_384);
+    const program = target(`/proc/${pid}/exe`);
     return [
-      { pid: Number(pid), parent: Number(parent), group: Number(group), user: Number(user), name, state, environment },
+      {
+        pid: Number(pid),
+        parent: Number(parent),
+        group: Number(group),
+        user: Number(user),
+        name,
+        state,
+        program,
+        environment,
+      },
     ];
   });
 }
@@ -110,6 +126,14 @@ function listed(folder: string): string[] {
 function text(path: string): string {
   try {
     return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function target(path: string): string {
+  try {
+    return readlinkSync(path);
   } catch {
     return '';
   }

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Log } from '../../ports/log.ts';
 import type { RenderBundle, RenderCall, Renderer, RenderResult } from '../../ports/renderer.ts';
 import { requireSafeBundle } from './bundle-files.ts';
+import { openJobsFolder } from './jobs-folder.ts';
 import { defaultLimits, type RenderLimits } from './limits.ts';
 import { workerCommand } from './sandbox.ts';
 import { prepareToolchain, toolVersions, type ToolchainOptions } from './toolchain.ts';
@@ -29,7 +30,7 @@ export async function createRenderer(options: RendererOptions): Promise<Renderer
   const limits = { ...defaultLimits, ...options.limits };
   const tools = await prepareToolchain(options);
   const command = workerCommand(limits, options);
-  const jobs = await openJobsFolder(options.cacheDir);
+  const jobs = await openJobsFolder(join(options.cacheDir, 'render-jobs'));
   const count = options.workers ?? Math.min(2, availableParallelism());
   const pool = createWorkerPool(count, () => startWorker(command, tools, limits), options.log);
 
@@ -50,25 +51,4 @@ export async function createRenderer(options: RendererOptions): Promise<Renderer
   }
 
   return { render, close, versions: () => Promise.resolve({ ...toolVersions }) };
-}
-
-/** A folder for this process's jobs; folders of processes that are gone are removed. */
-async function openJobsFolder(cacheDir: string): Promise<string> {
-  const parent = join(cacheDir, 'render-jobs');
-  await mkdir(parent, { recursive: true, mode: 0o700 });
-  for (const name of await readdir(parent)) {
-    const owner = Number(name.split('-')[0]);
-    if (!isRunning(owner)) await rm(join(parent, name), { recursive: true, force: true });
-  }
-  const folder = join(parent, `${process.pid}-${randomBytes(16).toString('hex')}`);
-  await mkdir(folder, { mode: 0o700 });
-  return folder;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return Number.isInteger(pid) && pid > 0 && process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -11,6 +11,7 @@ const row = (pid: number, parent: number, rest: Partial<ProcessRow> = {}): Proce
   user: 1000,
   name: `p${pid}`,
   state: 'S',
+  program: '/usr/bin/node',
   environment: '',
   ...rest,
 });
@@ -30,6 +31,11 @@ describe('what a job left behind (INV-35)', () => {
     const escaped = row(20, 1, { group: 20, environment: '' });
     const inSession = row(21, 9, { group: 21 });
     expect(foreign([...calm, escaped, inSession], { worker: 9 })).toEqual([20, 21]);
+  });
+
+  it('is not what Lambda runs itself', () => {
+    expect(foreign([...calm, row(33, 1, { program: '/var/rapid/agent' })], { worker: 9 })).toEqual([]);
+    expect(foreign([...calm, row(33, 1, { program: '' })], { worker: 9 })).toEqual([33]);
   });
 
   it('is nobody else’s process and nothing dead', () => {
