@@ -10,7 +10,6 @@ export interface AgentValues {
   registration?: { token: string };
   token?: string;
   aws?: AgentAddresses;
-  serviceAccount?: { annotations: Record<string, string> };
 }
 
 /** Where an agent that has a role of its own finds the service's rows and queues. */
@@ -20,6 +19,8 @@ export interface AgentAddresses {
   cipherKey: string;
   wakeQueue: string;
   mailQueue: string;
+  /** Of the role that the agent's ServiceAccount is annotated with (`irsa`). */
+  roleArn?: string;
 }
 
 const chart = 'agent/chart';

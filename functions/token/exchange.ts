@@ -58,9 +58,17 @@ async function prove(deps: TokenDeps, request: TokenRequest): Promise<Cluster> {
       hint: `\`hawser cluster restore ${cluster.id}\` lets it in again.`,
     });
   }
-  if (!sameText(pinned.uid, request.clusterUid)) throw duplicate(cluster.id, pinned.uid, request.clusterUid);
+  if (!sameText(pinned.uid, request.clusterUid)) {
+    // Perhaps the name is to move: with the registration token that is waiting it may register.
+    if (awaitsRegistration(cluster, deps.clock.now())) throw unproved();
+    throw duplicate(cluster.id, pinned.uid, request.clusterUid);
+  }
   const next = await keysToPin(deps, cluster.id, pinned, { fetched: keys, request, kid: verified.kid });
   return next === undefined ? cluster : await pinKeys(deps, cluster, next);
+}
+
+function awaitsRegistration({ registration }: Cluster, now: number): boolean {
+  return registration !== undefined && registration.usedAt === undefined && Date.parse(registration.expiresAt) > now;
 }
 
 /** The pinned keys; those that the cloud publishes now where its issuer has rotated to a key that is not pinned. */

@@ -122,10 +122,7 @@ async function installOf(
     rootKey: await deps.signer.rootPublicKey(organisation),
     identity: cluster.registration === undefined ? identityOf(cluster) : 'service-account',
     ...(token === undefined ? {} : isStatic ? { token } : { registration: { token } }),
-    ...addressesOf(deps, organisation, cluster),
-    ...(awsRoleArn === undefined || identityOf(cluster) !== 'irsa'
-      ? {}
-      : { serviceAccount: { annotations: { 'eks.amazonaws.com/role-arn': awsRoleArn } } }),
+    ...addressesOf(deps, organisation, cluster, awsRoleArn),
   };
   const { registration } = cluster;
   return {
@@ -139,11 +136,17 @@ async function installOf(
   };
 }
 
-function addressesOf(deps: ApiDeps, organisation: string, cluster: Cluster): Pick<AgentValues, 'aws'> {
+function addressesOf(
+  deps: ApiDeps,
+  organisation: string,
+  cluster: Cluster,
+  roleArn: string | undefined,
+): Pick<AgentValues, 'aws'> {
   const { directAccess } = deps;
   if (directAccess === undefined || cluster.awsRoleId === undefined) return {};
   const { region, table, cipherKey, mailQueue } = directAccess;
-  return { aws: { region, table, cipherKey, wakeQueue: directAccess.wakeQueue(organisation, cluster.id), mailQueue } };
+  const wakeQueue = directAccess.wakeQueue(organisation, cluster.id);
+  return { aws: { region, table, cipherKey, wakeQueue, mailQueue, ...(roleArn === undefined ? {} : { roleArn }) } };
 }
 
 /** Every cluster with what its agent last said. */

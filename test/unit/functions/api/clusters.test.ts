@@ -102,8 +102,7 @@ describe('adding a cluster', () => {
     const added = await api.install('', { name: 'eks', identity: 'irsa', ...role });
     expect(added.values).toMatchObject({
       identity: 'irsa',
-      aws: { table: 'hawser-test', wakeQueue: `https://sqs.test/wake-${organisation}-eks` },
-      serviceAccount: { annotations: { 'eks.amazonaws.com/role-arn': role.awsRoleArn } },
+      aws: { table: 'hawser-test', wakeQueue: `https://sqs.test/wake-${organisation}-eks`, roleArn: role.awsRoleArn },
     });
     expect([added.token, added.registration]).toEqual([undefined, undefined]);
     expect((await getCluster(parts.store, organisation, 'eks'))?.awsRoleId).toBe(role.awsRoleId);

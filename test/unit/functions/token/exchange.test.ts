@@ -5,7 +5,7 @@ import { findAgent } from '#shared/state/agent-tokens.ts';
 import { createBell } from '#shared/adapters/embedded/memory-bell.ts';
 import { networkOf } from '#functions/token/attempts.ts';
 import { sourceOf } from '#functions/token/app.ts';
-import { restoreCluster, revokeCluster } from '#functions/api/cluster-identity.ts';
+import { renewRegistration, restoreCluster, revokeCluster } from '#functions/api/cluster-identity.ts';
 import { createMailbox } from '#functions/api/mailbox.ts';
 import { createIssuer, createKey, type TestKey } from '#test/kit/service-account.ts';
 import { answerIn, openToken, organisation, problemIn, uid } from './token-kit.ts';
@@ -70,6 +70,18 @@ describe('exchange', () => {
     expect(told[0]?.message).toContain('another-cluster');
     expect(kit.counts.get('agent_identity_warnings_total{DuplicateAgent}')).toBe(1);
     await answerIn(await kit.exchange());
+  });
+
+  it('sends a cluster with the same keys to register while a registration token of its name waits', async () => {
+    const kit = await openRegistered();
+    const deps = { ...kit.deps, mailbox: createMailbox(createBell()) };
+    const { token = '' } = await renewRegistration(deps, organisation, 'home', 'ada');
+    expect((await kit.exchange(kit.issuer, { clusterUid: 'another-cluster' })).status).toBe(401);
+    await answerIn(await kit.register(token, kit.issuer, 'another-cluster'));
+    await answerIn(await kit.exchange(kit.issuer, { clusterUid: 'another-cluster' }));
+    expect((await kit.exchange()).status).toBe(403);
+    const told = (await kit.events()).filter(({ reason }) => reason === 'ClusterRegistered');
+    expect(told.map(({ message }) => message.includes(`before, home was the cluster ${uid}`))).toContain(true);
   });
 
   it('refuses a revoked cluster at once, and its tokens of before for good (NT-110)', async () => {
