@@ -3,6 +3,7 @@ import { handle } from 'hono/aws-lambda';
 import { problemOf } from '#shared/domain/problem.ts';
 import { HawserError } from '#shared/errors.ts';
 import type { FlushedBell } from '#shared/adapters/aws/sqs-bell.ts';
+import { fitAnswer } from './fit-answer.ts';
 import type { Core } from './core.ts';
 import { functionOf } from './pipeline.ts';
 
@@ -14,7 +15,8 @@ type Answer = APIGatewayProxyStructuredResultV2;
 
 /** A function that answers HTTP requests of API Gateway (payload format 2.0) with a Hono app. */
 export function httpFunction(core: Core, app: App, options: { bell?: FlushedBell } = {}) {
-  const answer = handle(app as Parameters<typeof handle>[0]);
+  const fitting: App = { fetch: async (request, env) => fitAnswer(request, await app.fetch(request, env)) };
+  const answer = handle(fitting as Parameters<typeof handle>[0]);
   const handler = async (event: APIGatewayProxyEventV2, context: Context): Promise<Answer> =>
     (await answer(event as unknown as Parameters<typeof answer>[0], context as Parameters<typeof answer>[1])) as Answer;
   return functionOf<APIGatewayProxyEventV2, Answer>(core, handler, { ...options, onFailure: failed });

@@ -1,4 +1,5 @@
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { gunzipSync } from 'node:zlib';
 import { Hono } from 'hono';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
@@ -151,6 +152,64 @@ describe('a function that answers HTTP', () => {
     const problem = JSON.parse(answer.body ?? '') as Problem;
     expect([answer.statusCode, problem.status]).toEqual([500, 500]);
     expect(answer.body).not.toContain('hunter2');
+  });
+});
+
+describe('an answer over HTTP', () => {
+  const ask = async (
+    body: string | Uint8Array<ArrayBuffer>,
+    headers: Record<string, string> = {},
+    type = 'application/json',
+  ) => {
+    const app = {
+      fetch: async () => new Response(body, { status: 201, headers: { 'content-type': type, 'x-own': '1' } }),
+    };
+    const event = {
+      version: '2.0',
+      rawPath: '/x',
+      rawQueryString: '',
+      headers: { host: 'hawser.test', ...headers },
+      requestContext: { http: { method: 'GET', path: '/x' }, domainName: 'hawser.test' },
+      isBase64Encoded: false,
+    } as unknown as APIGatewayProxyEventV2;
+    return httpFunction(core, app)(event, context);
+  };
+  const large = JSON.stringify('x'.repeat(7_000_000));
+  const noise = new Uint8Array(5_000_000);
+  for (let at = 0; at < noise.length; at += 1) noise[at] = (at * 2654435761) >>> 24;
+
+  it('is compressed where it is large and the asker takes that', async () => {
+    const answer = await ask(large, { 'accept-encoding': 'br, gzip;q=0.8' });
+
+    expect(answer).toMatchObject({ statusCode: 201, isBase64Encoded: true });
+    expect(answer.headers).toMatchObject({ 'content-encoding': 'gzip', 'x-own': '1', vary: 'accept-encoding' });
+    expect(gunzipSync(Buffer.from(answer.body ?? '', 'base64')).toString()).toBe(large);
+  });
+
+  it.each([{}, { 'accept-encoding': 'gzip;q=0' }, { 'accept-encoding': 'gzip; q=0.0, br' }])(
+    'is left as it is where %j does not take that',
+    async (headers) => {
+      const text = JSON.stringify('x'.repeat(100_000));
+      expect(await ask(text, headers)).toMatchObject({ body: text, isBase64Encoded: false });
+    },
+  );
+
+  it.each([
+    ['a small one', '"x"', 'application/json', false],
+    ['a picture', new Uint8Array(100_000), 'image/png', true],
+  ])('is left as it is: %s', async (_, body, type, isBase64Encoded) => {
+    const answer = await ask(body, { 'accept-encoding': 'gzip' }, type);
+    expect(answer.isBase64Encoded).toBe(isBase64Encoded);
+    expect(answer.headers).not.toHaveProperty('content-encoding');
+  });
+
+  it.each([
+    ['text that nobody compresses', large, 'application/json'],
+    ['bytes', noise, 'application/octet-stream'],
+  ])('says so where it does not fit: %s', async (_, body, type) => {
+    const answer = await ask(body, {}, type);
+    expect(answer.statusCode).toBe(500);
+    expect(JSON.parse(answer.body ?? '')).toMatchObject({ detail: expect.stringContaining('6 MB') as string });
   });
 });
 
