@@ -13,6 +13,8 @@ const withoutContract: Record<string, string> = {
   log: 'takes lines and gives nothing back',
   metrics: 'takes numbers and gives nothing back',
   hub: 'one adapter, agent/hub, tested against the real API',
+  'agent-access': 'one adapter, tested against an emulated STS and by what its policies allow',
+  'issuer-keys': 'one adapter, tested against a host that behaves and misbehaves as issuers do',
 };
 
 describe('tests', () => {
