@@ -26,6 +26,8 @@ export interface SqsDeps extends Pick<Core, 'log' | 'metrics' | 'clock' | 'withF
   queues: ReadonlyMap<string, Queue>;
   /** Bodies that did not fit into a message. */
   bodies: ChunkStore;
+  /** 0…1, for the jitter of back-offs. */
+  random?: () => number;
 }
 
 /** Binds a stage to its queue. */
