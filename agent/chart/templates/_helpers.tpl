@@ -6,9 +6,30 @@
 {{- default (printf "%s-token" .Release.Name) .Values.tokenSecret -}}
 {{- end -}}
 
-{{- define "hawser-agent.labels" -}}
+{{- define "hawser-agent.registrationSecret" -}}
+{{- default (printf "%s-registration" .Release.Name) .Values.registration.tokenSecret -}}
+{{- end -}}
+
+{{- define "hawser-agent.registers" -}}
+{{- if and (ne .Values.identity "static") (or .Values.registration.token .Values.registration.tokenSecret) -}}yes{{- end -}}
+{{- end -}}
+
+{{- define "hawser-agent.hasRole" -}}
+{{- if has .Values.identity (list "irsa" "pod-identity") -}}yes{{- end -}}
+{{- end -}}
+
+{{/* The ServiceAccount token is exchanged; with a role of its own only where the agent may fall back to HTTPS and can register. */}}
+{{- define "hawser-agent.exchanges" -}}
+{{- if or (eq .Values.identity "service-account") (and (include "hawser-agent.hasRole" .) (include "hawser-agent.registers" .)) -}}yes{{- end -}}
+{{- end -}}
+
+{{- define "hawser-agent.selector" -}}
 app.kubernetes.io/name: hawser-agent
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "hawser-agent.labels" -}}
+{{ include "hawser-agent.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 
@@ -18,4 +39,10 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- else -}}
 {{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
 {{- end -}}
+{{- end -}}
+
+{{/* Port of the service's address. */}}
+{{- define "hawser-agent.serverPort" -}}
+{{- $port := regexFind ":[0-9]+$" (get (urlParse .Values.server) "host") -}}
+{{- if $port -}}{{ trimPrefix ":" $port }}{{- else -}}{{ ternary "443" "80" (hasPrefix "https:" .Values.server) }}{{- end -}}
 {{- end -}}
