@@ -6,7 +6,7 @@ import { functions } from './functions.ts';
 /** Where built parts lie: `functions/NAME/index.mjs` and `layers/kustomize`. */
 export interface Assets {
   functionFolder(name: string): string;
-  /** Folder with kustomize's own binary under `bin/`; absent where it was not built: kubectl's serves. */
+  /** Folder with kustomize's own binary; absent where it was not built: kubectl's serves. */
   kustomizeLayer?: string;
   /** Zip of helm and kubectl. */
   kubectlLayer: string;

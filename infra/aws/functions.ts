@@ -1,4 +1,5 @@
 import { sandboxTimeoutSeconds } from '#shared/adapters/aws/lambda-renderer.ts';
+import { toolVersions } from '#shared/adapters/render/toolchain.ts';
 
 /**
  * Every function of a deployment: how large, how long, how many, what starts it, what it may. Stacks, policies, the cost
@@ -44,7 +45,7 @@ export const functions: readonly FunctionSpec[] = [
       deadLetters: true,
       wake: 'manage',
       secrets: [
-        // Written only: credentials of repositories leave the service to nobody who asks (NT-91).
+        // Written only: credentials of repositories leave the service to nobody who asks (NT-94).
         { actions: ['CreateSecret', 'PutSecretValue', 'DeleteSecret'], kinds: ['webhook', 'repository'] },
         { actions: ['GetSecretValue'], kinds: ['webhook'] },
       ],
@@ -185,8 +186,11 @@ export const functions: readonly FunctionSpec[] = [
   },
 ];
 
-/** Layers of the sandbox: what is in them, in step with the design's pins. */
-export const layers = { kubectl: 'helm-4-1-kubectl-1-35', kustomize: 'kustomize-5-7' } as const;
+/** Layers of the sandbox, named by what is in them (NT-162: the same versions that every input digest names). */
+export const layers = {
+  kubectl: `helm-${toolVersions.helm}-kubectl-${toolVersions.kubectl}`.replaceAll('.', '-'),
+  kustomize: `kustomize-${toolVersions.kustomize}`.replaceAll('.', '-'),
+};
 
 /** Requests each second, and burst, that the edge lets through for a route (LIM-02, TGT-02); the rest is answered 429. */
 export const throttling: {

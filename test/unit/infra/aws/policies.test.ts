@@ -1,0 +1,277 @@
+import { describe, expect, test } from 'vitest';
+import { flow } from '#shared/flow.ts';
+import { functions, functionNamed } from '#infra/aws/functions.ts';
+import { functionPolicy, sendersTo, type PolicyScope, type Statement } from '#infra/aws/policies.ts';
+
+const scope: PolicyScope = {
+  environment: 'prod',
+  region: 'eu-central-1',
+  organisation: 'acme',
+  account: '123456789012',
+  cipherKeyArn: 'CIPHER',
+  rootKeyArn: 'ROOT',
+};
+
+/** `T` stands for the tenant's partition, `wake-*` and queues for their ARNs; logs and traces are the same for all. */
+const table: Record<string, string[]> = {
+  webhook: [
+    'dynamodb:GetItem on rows T#acme',
+    'dynamodb:PutItem on rows T#acme#D',
+    'secretsmanager:GetSecretValue on secret acme/webhook/*',
+    'sqs:SendMessage on hints',
+  ],
+  api: [
+    ...readsAndWrites('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', ...bodies(flow.map(({ name }) => name))),
+    ...flow.flatMap(({ name }) => [`sqs:SendMessage on ${name}`, `sqs:GetQueueAttributes on ${name}`]),
+    ...flow.flatMap(({ name }) => receives(`${name}-dead`)),
+    'sqs:CreateQueue on wake-*',
+    'sqs:DeleteQueue on wake-*',
+    'sqs:SendMessage on wake-*',
+    ...receives('wake-*'),
+    ...['webhook', 'repository'].flatMap((kind) =>
+      ['CreateSecret', 'PutSecretValue', 'DeleteSecret'].map(
+        (verb) => `secretsmanager:${verb} on secret acme/${kind}/*`,
+      ),
+    ),
+    'secretsmanager:GetSecretValue on secret acme/webhook/*',
+    'kms:GenerateDataKey on CIPHER for T#acme#C#*#B',
+    'kms:Decrypt on CIPHER for T#acme#C#*#B',
+    'kms:GetPublicKey on ROOT',
+  ],
+  token: [
+    'dynamodb:GetItem on rows T#acme',
+    'dynamodb:PutItem on rows T#acme',
+    'dynamodb:BatchWriteItem on rows T#acme',
+    'sts:AssumeRole on role agent-session',
+    'sts:TagSession on role agent-session',
+  ],
+  plan: [
+    ...readsAndWrites(
+      'T#acme',
+      'T#acme#R#*',
+      'T#acme#A#*',
+      'T#acme#C#*',
+      'T#acme#I',
+      'T#acme#I#*',
+      ...bodies(['hints', 'render-jobs', 'publish-jobs']),
+    ),
+    ...receives('hints'),
+    ...['hints-dead', 'render-jobs', 'publish-jobs', 'hints'].map((queue) => `sqs:SendMessage on ${queue}`),
+    'secretsmanager:GetSecretValue on secret acme/repository/*',
+    'kms:GenerateDataKey on CIPHER for T#acme#I',
+    'kms:Decrypt on CIPHER for T#acme#I',
+  ],
+  render: [
+    ...readsAndWrites('T#acme#I', 'T#acme#I#*', ...bodies(['render-jobs', 'publish-jobs'])),
+    ...receives('render-jobs'),
+    'sqs:SendMessage on render-jobs-dead',
+    'sqs:SendMessage on publish-jobs',
+    'kms:GenerateDataKey on CIPHER for T#acme#I',
+    'kms:Decrypt on CIPHER for T#acme#I',
+    'lambda:InvokeFunction on function render-sandbox',
+  ],
+  publish: [
+    ...readsAndWrites(
+      'T#acme',
+      'T#acme#R#*',
+      'T#acme#A#*',
+      'T#acme#C#*',
+      'T#acme#I',
+      'T#acme#I#*',
+      ...bodies(['publish-jobs', 'hints']),
+    ),
+    ...receives('publish-jobs'),
+    ...['publish-jobs-dead', 'hints', 'publish-jobs', 'wake-*'].map((queue) => `sqs:SendMessage on ${queue}`),
+    ...['GetSecretValue', 'CreateSecret', 'PutSecretValue'].map(
+      (verb) => `secretsmanager:${verb} on secret acme/webhook/*`,
+    ),
+    ...['GenerateDataKey', 'Decrypt'].flatMap((verb) => [
+      `kms:${verb} on CIPHER for T#acme#C#*#B`,
+      `kms:${verb} on CIPHER for T#acme#I`,
+    ]),
+    'kms:GetPublicKey on ROOT',
+    'kms:Sign on ROOT',
+  ],
+  report: [
+    ...readsAndWrites(
+      'T#acme',
+      'T#acme#R#*',
+      'T#acme#A#*',
+      'T#acme#C#*',
+      ...bodies(['reports', 'agent-mail', 'hints', 'publish-jobs']),
+    ),
+    ...receives('reports'),
+    ...receives('agent-mail'),
+    ...['reports-dead', 'agent-mail-dead', 'hints', 'publish-jobs', 'wake-*'].map(
+      (queue) => `sqs:SendMessage on ${queue}`,
+    ),
+    'kms:GenerateDataKey on CIPHER for T#acme#C#*#B',
+    'kms:Decrypt on CIPHER for T#acme#C#*#B',
+  ],
+  sweep: [
+    ...readsAndWrites(
+      'T#acme',
+      'T#acme#R#*',
+      'T#acme#A#*',
+      'T#acme#C#*',
+      'T#acme#I',
+      'T#acme#I#*',
+      'T#acme#D',
+      ...bodies(['hints']),
+    ),
+    'sqs:SendMessage on hints',
+    'sqs:SendMessage on wake-*',
+  ],
+  prepare: ['dynamodb:PutItem on rows T#acme', 'dynamodb:BatchWriteItem on rows T#acme'],
+};
+
+describe('who may what (reference §2.3)', () => {
+  for (const spec of functions.filter(({ isSandbox }) => isSandbox !== true)) {
+    test(`${spec.name} may exactly what the table says, and write its own log and traces`, () => {
+      const allowed = functionPolicy(spec, scope).Statement.filter(({ Effect }) => Effect === 'Allow');
+
+      const said = allowed.flatMap(inWords);
+
+      const common = [
+        `logs:CreateLogStream on log ${spec.name}`,
+        `logs:PutLogEvents on log ${spec.name}`,
+        'xray:PutTraceSegments on *',
+        'xray:PutTelemetryRecords on *',
+      ];
+      expect(said.toSorted()).toEqual([...common, ...(table[spec.name] ?? ['nothing is said of it'])].toSorted());
+    });
+  }
+
+  test('the sandbox: only what Lambda needs for the network, and everything denied to the code (INV-09, INV-35)', () => {
+    const { Statement: statements } = functionPolicy(functionNamed('render-sandbox'), scope);
+
+    const denied = statements.find(({ Effect }) => Effect === 'Deny');
+    const allowed = statements.filter(({ Effect }) => Effect === 'Allow').flatMap(({ Action }) => Action);
+
+    expect(allowed.every((action) => /^ec2:\w+$/.test(action))).toBe(true);
+    expect(allowed.some((action) => action.includes('logs:'))).toBe(false);
+    expect(denied).toMatchObject({
+      Action: ['*'],
+      Resource: ['*'],
+      Condition: {
+        ArnEquals: {
+          'lambda:SourceFunctionArn': 'arn:aws:lambda:eu-central-1:123456789012:function:hawser-prod-render-sandbox',
+        },
+      },
+    });
+  });
+
+  test('only publish may sign, and only as day keys are certified', () => {
+    const signing = functions.flatMap((spec) =>
+      functionPolicy(spec, scope)
+        .Statement.filter(({ Effect, Action }) => Effect === 'Allow' && Action.includes('kms:Sign'))
+        .map((statement) => ({ name: spec.name, statement })),
+    );
+
+    expect(signing.map(({ name }) => name)).toEqual(['publish']);
+    expect(signing[0]?.statement.Condition).toEqual({
+      StringEquals: { 'kms:SigningAlgorithm': 'ED25519_SHA_512', 'kms:MessageType': 'RAW' },
+    });
+  });
+
+  test('no allowed action holds a wildcard, and no credentials for Git are read by anybody but plan (NT-94)', () => {
+    const allowed = functions.flatMap((spec) =>
+      functionPolicy(spec, scope)
+        .Statement.filter(({ Effect }) => Effect === 'Allow')
+        .map((statement) => ({ name: spec.name, statement })),
+    );
+
+    const wild = allowed.filter(({ statement }) => statement.Action.some((action) => action.includes('*')));
+    const reading = allowed.filter(
+      ({ statement }) =>
+        statement.Action.includes('secretsmanager:GetSecretValue') &&
+        statement.Resource.some((resource) => resource.includes('/repository/')),
+    );
+
+    expect(wild).toEqual([]);
+    expect(reading.map(({ name }) => name)).toEqual(['plan']);
+  });
+
+  test('whoever reaches the table is held by leading keys that must be there, and cannot scan or speak PartiQL', () => {
+    for (const spec of functions.filter(({ may }) => may.table !== undefined)) {
+      const { Statement: statements } = functionPolicy(spec, scope);
+
+      const rows = statements.filter(({ Effect, Action }) => Effect === 'Allow' && isOfTable(Action));
+      const denied = statements.filter(({ Effect }) => Effect === 'Deny').flatMap(({ Action }) => Action);
+
+      expect(rows.length, spec.name).toBeGreaterThan(0);
+      for (const { Condition: condition } of rows) {
+        expect(condition?.['Null'], spec.name).toEqual({ 'dynamodb:LeadingKeys': 'false' });
+        expect(condition?.['ForAllValues:StringLike']?.['dynamodb:LeadingKeys'], spec.name).not.toContain('*');
+      }
+      expect(denied, spec.name).toEqual(expect.arrayContaining(['dynamodb:Scan', 'dynamodb:PartiQLSelect']));
+    }
+  });
+
+  test('policies fit into a role, with the longest names that there can be', () => {
+    const longest: PolicyScope = {
+      ...scope,
+      environment: 'e'.repeat(20),
+      region: 'ap-southeast-1',
+      organisation: 'o'.repeat(63),
+      cipherKeyArn: `arn:aws:kms:ap-southeast-1:123456789012:key/${'0'.repeat(36)}`,
+      rootKeyArn: `arn:aws:kms:ap-southeast-1:123456789012:key/${'0'.repeat(36)}`,
+    };
+
+    const sizes = functions.map((spec) => [spec.name, JSON.stringify(functionPolicy(spec, longest)).length] as const);
+
+    expect(sizes.filter(([, size]) => size > 10_240)).toEqual([]);
+  });
+
+  test('everybody whom the flow names as a sender may send, and receivers receive', () => {
+    for (const queue of flow) {
+      const stages = queue.from.filter((stage) => functions.some(({ name }) => name === stage));
+      const receivers = functions.filter(({ trigger }) => trigger.queues?.some(({ name }) => name === queue.name));
+
+      expect(sendersTo(queue.name), queue.name).toEqual(expect.arrayContaining(stages));
+      expect(
+        receivers.map(({ name }) => name),
+        queue.name,
+      ).toEqual([queue.to]);
+    }
+  });
+});
+
+function isOfTable(actions: readonly string[]): boolean {
+  return actions.some((action) => action.startsWith('dynamodb:'));
+}
+
+/** A statement as the table writes it: one line for each action and what it is on. */
+function inWords({ Action, Resource, Condition }: Statement): string[] {
+  const keys = Condition?.['ForAllValues:StringLike']?.['dynamodb:LeadingKeys'] as string[] | undefined;
+  const contexts = (Condition?.['StringLike'] ?? Condition?.['StringEquals'])?.['kms:EncryptionContext:hawser:context'];
+  const targets =
+    keys?.map((key) => `rows ${key}`) ??
+    Resource.flatMap((resource) =>
+      contexts === undefined ? [shorten(resource)] : [contexts].flat().map((context) => `${resource} for ${context}`),
+    );
+  return Action.flatMap((action) => targets.map((target) => `${action} on ${target}`));
+}
+
+function shorten(arn: string): string {
+  return arn
+    .replace(/^arn:aws:sqs:eu-central-1:123456789012:hawser-prod-/, '')
+    .replace(/^arn:aws:secretsmanager:eu-central-1:123456789012:secret:hawser-prod\//, 'secret ')
+    .replace(/^arn:aws:logs:eu-central-1:123456789012:log-group:\/hawser\/prod\/([a-z-]+):\*$/, 'log $1')
+    .replace(/^arn:aws:iam::123456789012:role\/hawser-prod-eu-central-1-/, 'role ')
+    .replace(/^arn:aws:lambda:eu-central-1:123456789012:function:hawser-prod-/, 'function ');
+}
+
+function readsAndWrites(...partitions: string[]): string[] {
+  const actions = ['GetItem', 'BatchGetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'];
+  return actions.flatMap((action) => partitions.map((partition) => `dynamodb:${action} on rows ${partition}`));
+}
+
+function receives(queue: string): string[] {
+  const actions = ['ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility', 'GetQueueAttributes'];
+  return actions.map((action) => `sqs:${action} on ${queue}`);
+}
+
+function bodies(queues: string[]): string[] {
+  return queues.flatMap((queue) => [`Q#${queue}`, `Q#${queue}#*`]);
+}
