@@ -9,8 +9,11 @@ const bodySeconds = 15 * 86_400;
 
 /** The one table: rows, chunks, and message bodies that do not fit into a message. */
 export function openTable({ settings, clock }: Core<'table'>) {
-  const deps = { client: new DynamoDBClient(clientSettings()), table: settings.table, clock };
+  const client = new DynamoDBClient(clientSettings());
+  const deps = { client, table: settings.table, clock };
   return {
+    /** The keys that this function works with, kept and renewed by the SDK. */
+    credentials: () => client.config.credentials(),
     store: createStateStore(deps),
     chunkStore: createChunkStore(deps),
     bodies: createChunkStore({ ...deps, expireAfterSeconds: bodySeconds }),

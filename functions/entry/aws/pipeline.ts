@@ -17,9 +17,10 @@ export function functionOf<Event, Answer>(
 ) {
   const run = (event: Event, context: Context): Promise<Answer> =>
     core.withFields(fieldsOf(context), () => handler(event, context));
+  // What is used last is first to see a failure: it counts it, then that is sent.
   return middy<Event, Answer>(run)
-    .use(errorBoundary<Event, Answer>(core, options.onFailure))
-    .use(flushing(core, options.bell));
+    .use(flushing(core, options.bell))
+    .use(errorBoundary<Event, Answer>(core, options.onFailure));
 }
 
 /** Rings before metrics: sending them may count something. */

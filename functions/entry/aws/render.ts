@@ -1,11 +1,9 @@
-import { LambdaClient } from '@aws-sdk/client-lambda';
-import { createLambdaRenderer, renderClientSettings } from '#shared/adapters/aws/lambda-renderer.ts';
-import { toolVersions } from '#shared/adapters/render/toolchain.ts';
 import * as flow from '#shared/flow.ts';
 import { createRenderHandler } from '#functions/render/handle-render-job.ts';
 import { createCore } from './core.ts';
 import { openChunks } from './parts-keys.ts';
 import { openQueues } from './parts-queues.ts';
+import { openRenderer } from './parts-renderer.ts';
 import { openTable } from './parts-table.ts';
 import { consumer, sqsFunction } from './sqs.ts';
 
@@ -16,12 +14,7 @@ const render = createRenderHandler({
   ...core,
   ...queues,
   chunks: openChunks(core, table).inputs,
-  renderer: createLambdaRenderer({
-    client: new LambdaClient(renderClientSettings()),
-    functionName: core.settings.renderFunction,
-    versions: toolVersions,
-    log: core.log,
-  }),
+  renderer: openRenderer(core),
 });
 
 /** Render jobs in, publish jobs out; the rendering itself happens in a function that may nothing. */

@@ -75,6 +75,7 @@ describe('what stands around a function', () => {
 
     await expect(handler(undefined, context)).rejects.toThrow('no table');
     expect(order[0]).toBe('rung');
+    expect(JSON.parse(order[1] ?? '{}')).toMatchObject({ function_failures: 1 });
     expect(lines).toEqual([
       expect.objectContaining({ level: 'error', message: 'invocation failed', request: 'request-1' }),
     ]);
