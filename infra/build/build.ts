@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { bundleAgent } from './bundle-agent.ts';
 import { buildDashboard } from './build-dashboard.ts';
 import { bundleFunctions } from './bundle-functions.ts';
+import { layOutKustomizeLayer } from './bundle-render.ts';
 
 /** `npm run build [-- agent|dashboard|functions]`: builds what ships into `dist/`. */
 const dist = join(import.meta.dirname, '..', '..', 'dist');
@@ -12,6 +13,9 @@ const builds: Record<string, () => Promise<void>> = {
   async functions() {
     for (const { name, bytes } of await bundleFunctions(undefined, join(dist, 'functions')))
       console.log(`  ${name.padEnd(16)}${(bytes / 1000).toFixed(0).padStart(6)} kB`);
+    const hasLayer = await layOutKustomizeLayer(join(dist, 'layers', 'kustomize'));
+    if (!hasLayer)
+      console.log('  no kustomize for a layer: kubectl’s serves (npm start builds it, HAWSER_KUSTOMIZE names one)');
   },
 };
 

@@ -8,7 +8,19 @@ import { messageOf } from '#shared/errors.ts';
 import { ratioOf, renderRows, verdictOf, type BenchRow } from './row.ts';
 
 /** The benches, quick ones first. Each is `test/bench/NAME.ts` with one exported `bench…(): Promise<BenchRow[]>`. */
-const names = ['domain', 'git-fetch', 'render', 'cold-start', 'webhook', 'agents', 'agent-memory', 'push', 'drift', 'thousand'];
+const names = [
+  'domain',
+  'git-fetch',
+  'render',
+  'render-sandbox',
+  'cold-start',
+  'webhook',
+  'agents',
+  'agent-memory',
+  'push',
+  'drift',
+  'thousand',
+];
 
 const usage = `npm run bench [-- NAME…] [-o json] [--save FILE]
 Benches: ${names.join(', ')}

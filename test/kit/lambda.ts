@@ -91,7 +91,7 @@ export async function startLambda(options: LambdaOptions): Promise<LambdaFunctio
     const child = spawn(
       command,
       [...rest, 'sh', '-c', script, 'sh', options.task, options.layers, runtime, process.execPath],
-      { env: { PATH: process.env['PATH'] }, stdio: ['pipe', 'ignore', 'inherit'] },
+      { env: { PATH: process.env['PATH'] }, stdio: ['pipe', 'ignore', 'ignore'] },
     );
     // Not as its environment: Lambda's first process has the credentials, but not where its /proc would show them.
     child.stdin?.end(lines.join(''));
@@ -171,8 +171,8 @@ export async function startLambda(options: LambdaOptions): Promise<LambdaFunctio
 }
 
 /**
- * The file system of an environment: everything is tied in before anything is covered. Its first process, as Lambda's, is
- * not the runtime.
+ * The file system of an environment: everything is tied in before anything is covered. There is no util-linux, and the first
+ * process is not the runtime, as on Lambda.
  */
 const script = `
 set -e
@@ -182,6 +182,9 @@ mount --bind "$2" opt && mount -o remount,ro,bind opt
 mount --bind "$3" runtime/lambda-runtime.ts
 mount --bind "$4" node
 mount --rbind /mnt /var && mount --rbind /mnt/opt /opt && mount -t tmpfs none /tmp
+for tool in unshare prlimit; do for folder in /usr/bin /bin /sbin /usr/sbin /usr/local/bin; do
+  [ ! -f "$folder/$tool" ] || mount --bind /dev/null "$folder/$tool"
+done; done
 cd / && set +e
 set -a; eval "$(cat)"; set +a
 /var/node /var/runtime/lambda-runtime.ts < /dev/null

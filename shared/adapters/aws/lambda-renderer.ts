@@ -34,6 +34,8 @@ export function renderClientSettings(): ReturnType<typeof clientSettings> {
 }
 
 const mebibyte = 1024 * 1024;
+/** More of them nobody reads. */
+const maxWarnings = 100;
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
 
@@ -157,7 +159,7 @@ async function unpackOutput(answer: SandboxAnswer & { ok: true }, limit: number)
       data: { count: objects.length, expected: answer.count },
     });
   }
-  return { objects, warnings: answer.warnings };
+  return { objects, warnings: answer.warnings.slice(0, maxWarnings).map((warning) => warning.slice(0, 2000)) };
 }
 
 /** The text of base64 and gzip; never expands more than `limit` bytes of objects (and a line feed for each). */

@@ -57,6 +57,8 @@ export async function createLoneRenderer(options: LoneRendererOptions): Promise<
   let worker = start();
 
   async function run(bundle: RenderBundle, call: Pick<RenderCall, 'wallClock'>): Promise<LoneOutcome> {
+    // It may have died while the environment was frozen.
+    if (!worker.isAlive()) worker = start();
     const before = foreign(options, worker.pid);
     if (before.length > 0) throw new NotCleanError(`before a job: ${named(before).join(', ')}`);
     const result = await settled(async () => {
