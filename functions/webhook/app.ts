@@ -7,6 +7,7 @@ import type { Log } from '#shared/ports/log.ts';
 import type { Metrics } from '#shared/ports/metrics.ts';
 import { noSecretsNow, problemResponse, unknownProvider, unknownRepository, unsigned, wrongSecret } from './answers.ts';
 import { createHintSender } from './hint-sender.ts';
+import { inTime } from './in-time.ts';
 import { parseBody } from './parse-body.ts';
 import { createBodyBudget, readBody } from './read-body.ts';
 import { isProven, needsBody } from './verify.ts';
@@ -22,15 +23,17 @@ export interface WebhookLimits {
   /** LIM-02: hints per second and repository; more deliveries than that share a hint, none is refused. */
   perEndpointPerSecond: number;
   burst: number;
+  /** Secrets not read by then: 503, before the Git host gives up waiting (10 s). */
+  secretsMilliseconds: number;
   /** Not durable by then: 503 (FT-04). */
   enqueueMilliseconds: number;
 }
 
 export interface WebhookDeps {
   /** The current secret, and the old one while it is being rotated; undefined: no such repository. */
-  findSecrets(repository: string): Promise<string[] | undefined>;
+  findSecrets: (repository: string) => Promise<string[] | undefined>;
   /** The same for who was refused, where `findSecrets` may answer what was true a while ago. */
-  findSecretsAgain?(repository: string): Promise<string[] | undefined>;
+  findSecretsAgain?: (repository: string) => Promise<string[] | undefined>;
   /** Durable when resolved. */
   enqueue(hint: { repository: string; trace: string }): Promise<void>;
   /** Durable when resolved; what is marked is found by the sweep. Used where `enqueue` fails (FT-04). */
@@ -49,6 +52,7 @@ export const defaultWebhookLimits: WebhookLimits = {
   bytesPerEndpoint: 10 * 1024 * 1024,
   perEndpointPerSecond: 20,
   burst: 100,
+  secretsMilliseconds: 3_000,
   enqueueMilliseconds: 1_800,
 };
 
@@ -97,14 +101,14 @@ function createReceiver(
   return async function receive(request, providerName, repository) {
     const provider = webhookProviders.get(providerName);
     if (provider === undefined) throw unknownProvider([...webhookProviders.keys()]);
-    let secrets = isId(repository) ? await findSecrets(repository) : undefined;
+    let secrets = isId(repository) ? await secretsFrom(deps.findSecrets, repository) : undefined;
     if (secrets === undefined) throw unknownRepository();
 
     const proofs = provider.proofsIn(request.headers);
     if (proofs.length === 0) throw unsigned(provider);
     const requireProof = async (body: Uint8Array) => {
       if (secrets !== undefined && isProven(proofs, secrets, body)) return;
-      const newer = await deps.findSecretsAgain?.(repository).catch(refuse(noSecretsNow));
+      const newer = deps.findSecretsAgain && (await secretsFrom(deps.findSecretsAgain, repository));
       if (newer === undefined || !isProven(proofs, newer, body)) throw wrongSecret(provider);
       secrets = newer;
     };
@@ -122,15 +126,13 @@ function createReceiver(
     return { result: 'hint', trace: await hints.send(repository) };
   };
 
-  function findSecrets(repository: string): Promise<string[] | undefined> {
-    return deps.findSecrets(repository).catch(refuse(noSecretsNow));
+  async function secretsFrom(find: WebhookDeps['findSecrets'], repository: string): Promise<string[] | undefined> {
+    try {
+      return await inTime(deps.clock, limits.secretsMilliseconds, find(repository));
+    } catch (error) {
+      throw noSecretsNow(error);
+    }
   }
-}
-
-function refuse(why: (cause: unknown) => Error): (cause: unknown) => never {
-  return (cause) => {
-    throw why(cause);
-  };
 }
 
 function logRefusal(log: Log, refusal: { provider: string; repository: string; status: number; error: unknown }): void {

@@ -2,6 +2,7 @@ import { HawserError, messageOf } from '#shared/errors.ts';
 import type { Clock } from '#shared/ports/clock.ts';
 import type { Log } from '#shared/ports/log.ts';
 import { createCoalescer } from './coalesce.ts';
+import { inTime } from './in-time.ts';
 
 export interface HintSender {
   /** Resolves with the correlation id of a durable hint; `unavailable` where none could be stored in time (FT-04). */
@@ -64,15 +65,4 @@ export function createHintSender(deps: HintSenderDeps): HintSender {
     failures.set(repository, consecutive);
     if (consecutive >= 2) deps.log.error({ repository, consecutive }, 'webhook deliveries fail in a row');
   }
-}
-
-/** The promise, or a rejection once `milliseconds` are over. */
-async function inTime<T>(clock: Clock, milliseconds: number, promise: Promise<T>): Promise<T> {
-  const timer = new AbortController();
-  const late = clock.sleep(milliseconds, timer.signal).then(() => {
-    throw new Error(`not done after ${milliseconds} ms`);
-  });
-  // Ends, unheard, when the race is over.
-  late.catch(() => undefined);
-  return Promise.race([promise, late]).finally(() => timer.abort());
 }

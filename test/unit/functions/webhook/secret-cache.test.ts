@@ -100,6 +100,13 @@ describe('a delivery that does not fit what is kept', () => {
     }
   });
 
+  it('is refused for now, before the Git host gives up, where the secret store does not answer', async () => {
+    const endpoint = anEndpoint({ findSecrets: () => new Promise(() => undefined) });
+    const answering = endpoint.deliver(delivery);
+    await endpoint.clock.advance(3000);
+    expect((await answering).status).toBe(503);
+  });
+
   it('is refused for now where the secrets cannot be read', async () => {
     const findSecretsAgain = () => Promise.reject(new Error('throttled'));
     const endpoint = anEndpoint({ secrets: ['before'], findSecretsAgain });
