@@ -12,6 +12,7 @@ import { issue, tell, type TokenDeps } from './issue.ts';
 import { inspectToken, verifyServiceAccount } from './verify-service-account.ts';
 
 const duplicateAgent = 'DuplicateAgent';
+const revoked = 'revoked';
 
 /**
  * A ServiceAccount token of a registered cluster in, what its agent may use for the next minutes out. Throws
@@ -33,6 +34,8 @@ export async function exchange(
   } catch (error) {
     if (!(error instanceof HawserError) || error.retry === 'later') throw error;
     deps.metrics.count('agent_token_exchanges_total', { outcome: error.code });
+    // Who is revoked has proved who it is, and must get in as soon as it is restored.
+    if (error.data['reason'] === revoked) throw error;
     const isFirst = await countFailure(deps, attempt);
     // A clone asks every few seconds: one event in ten minutes says it.
     if (error.data['reason'] === duplicateAgent && isFirst) {
@@ -56,6 +59,7 @@ async function prove(deps: TokenDeps, request: TokenRequest): Promise<Cluster> {
   if (cluster.revokedAt !== undefined) {
     throw new HawserError('forbidden', `cluster ${cluster.id} was revoked at ${cluster.revokedAt}`, {
       hint: `\`hawser cluster restore ${cluster.id}\` lets it in again.`,
+      data: { reason: revoked },
     });
   }
   if (!sameText(pinned.uid, request.clusterUid)) {

@@ -1,14 +1,21 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { openConnection } from '#agent/cluster/connection.ts';
 import { readClusterUid, readTokenKeys } from '#agent/cluster/identity.ts';
 import { createRequests } from '#agent/cluster/requests.ts';
 import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
+import { ClusterInstall, type ClusterView } from '#shared/messages/api.ts';
 import { TokenAnswer } from '#shared/messages/agent-identity.ts';
 import { findAgent } from '#shared/state/agent-tokens.ts';
 import { getCluster } from '#shared/state/registry.ts';
 import { addCluster } from '#functions/api/cluster-identity.ts';
+import { grantToken, newToken } from '#functions/api/auth.ts';
 import { createTokenApp } from '#functions/token/app.ts';
-import { startTestCluster, type TestCluster } from '#test/kit/cluster.ts';
+import { startService } from '#localstack/service.ts';
+import { startAgent, startTestCluster, type TestCluster } from '#test/kit/cluster.ts';
+import type { FakeHub } from '#test/kit/fake-hub.ts';
 import { silentLog } from '#test/kit/service-parts.ts';
 import { openMemoryStore } from '#test/kit/store.ts';
 
@@ -119,5 +126,55 @@ describe("an API server's ServiceAccount tokens", { timeout: 120_000 }, () => {
     expect(await status(await tokenOf(home), await uidOf(clone))).toBe(403);
     const { rows } = await store.query<{ reason: string }>(`T#${organisation}`, { prefix: 'EVENT#' });
     expect(rows.map(({ value }) => value.reason)).toContain('ClusterRegistered');
+  });
+});
+
+describe('the agent, with nothing but its ServiceAccount token', { timeout: 240_000 }, () => {
+  it('registers with the whole service, is heard, is shut out when revoked, and comes back (NT-110)', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'hawser-identity-'));
+    const service = await startService({
+      dataDir,
+      port: 0,
+      organisation,
+      webhookSecret: 'x'.repeat(64),
+      cacheDir: join(dataDir, 'cache'),
+      log: silentLog,
+    });
+    onTestFinished(async () => {
+      await service.stop();
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
+    });
+    const admin = newToken(organisation);
+    await grantToken(service.api.store, organisation, admin, { user: 'ada', role: 'admin', createdAt: '' });
+    const ask = async (method: string, path: string, body?: object): Promise<unknown> => {
+      const response = await fetch(`${service.url}/api/v1/clusters${path}`, {
+        method,
+        headers: { authorization: `Bearer ${admin}`, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return response.json();
+    };
+    const isHeard = async () => {
+      const { items } = (await ask('GET', '')) as { items: ClusterView[] };
+      return items.some(({ connected }) => connected);
+    };
+
+    const added = ClusterInstall.parse(await ask('POST', '', { name: 'home' }));
+    const tokenFile = join(dataDir, 'token');
+    await writeFile(tokenFile, await tokenOf(home), { mode: 0o600 });
+    const rootKey = String(added.values['rootKey']);
+    const hub = { url: service.url, token: '', organisation, cluster: 'home', rootKey };
+    const agent = await startAgent(home.sandbox, hub as FakeHub, {
+      HAWSER_SERVICE_ACCOUNT_TOKEN_FILE: tokenFile,
+      HAWSER_REGISTRATION_TOKEN: added.registration?.token ?? '',
+    });
+    onTestFinished(() => agent.stop());
+    await expect.poll(isHeard, { timeout: 60_000 }).toBe(true);
+
+    await ask('POST', '/home/revoke', {});
+    await expect.poll(() => agent.log.some((line) => line.includes('was revoked at')), { timeout: 30_000 }).toBe(true);
+    await ask('POST', '/home/restore', {});
+    const isBack = () => agent.log.some((line) => line.includes('the service gave new credentials'));
+    await expect.poll(isBack, { timeout: 120_000 }).toBe(true);
   });
 });
