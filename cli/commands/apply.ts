@@ -1,5 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { declaredRole } from '#shared/domain/declared-kinds.ts';
+import { opensRepositories, secretUse } from '#shared/domain/compile/repository-secret.ts';
+import { handedInRole } from '#shared/domain/declared-kinds.ts';
+import type { JsonObject } from '#shared/domain/json.ts';
 import { splitApiVersion } from '#shared/domain/kube-object.ts';
 import type { ApplyResult } from '#shared/messages/api.ts';
 import { connect, type Client } from '../client.ts';
@@ -58,7 +60,8 @@ async function apply(context: Context, client: Client, options: Options, format:
   if (objects.length === 0) throw usage(`there are no objects in ${options.filename.join(', ')}`, folderHint(options));
   const items: Item[] = [];
   // What belongs into a cluster stays here: it may be a Secret, and the service has no use for it.
-  const ours = objects.filter(({ object }) => declaredRole(object) !== undefined);
+  const taken = await takenByService(client, objects);
+  const ours = objects.filter((from) => taken.has(from));
   for (let start = 0; start < ours.length; start += objectsPerRequest) {
     const part = ours.slice(start, start + objectsPerRequest);
     const answer = await client.post<ApplyResult>('/api/v1/objects', {
@@ -68,10 +71,24 @@ async function apply(context: Context, client: Client, options: Options, format:
     });
     items.push(...answer.items.map((item, index) => ({ ...item, from: part[index] ?? part[0]! })));
   }
-  items.push(...objects.filter(({ object }) => declaredRole(object) === undefined).map(notOurs));
+  items.push(...objects.filter((from) => !taken.has(from)).map(notOurs));
   const inOrder = items.toSorted((a, b) => objects.indexOf(a.from) - objects.indexOf(b.from));
   await print(context, inOrder, format, options.dryRun === true);
   if (inOrder.some(({ action }) => action === 'refused')) context.setExitCode(exitCode.refused);
+}
+
+/** Objects that are sent. Of Secrets only those that open repositories, by their label or because a GitRepository says so. */
+async function takenByService(client: Client, objects: readonly ReadObject[]): Promise<Set<ReadObject>> {
+  const taken = new Set(objects.filter(({ object }) => !['credentials', undefined].includes(handedInRole(object))));
+  const secrets = objects.filter(({ object }) => handedInRole(object) === 'credentials');
+  for (const from of secrets) if (['repository', 'template'].includes(secretUse(from.object) ?? '')) taken.add(from);
+  const others = secrets.filter(({ object }) => secretUse(object) === 'referenced');
+  const here = objects.map(({ object }) => object);
+  for (const from of others) if (opensRepositories(from.object, here)) taken.add(from);
+  if (others.every((from) => taken.has(from))) return taken;
+  const { items } = await client.get<{ items: JsonObject[] }>('/api/v1/objects/gitrepositories');
+  for (const from of others) if (opensRepositories(from.object, items)) taken.add(from);
+  return taken;
 }
 
 async function print(context: Context, items: readonly Item[], format: Format, dryRun: boolean): Promise<void> {

@@ -1,19 +1,24 @@
 import type { Command } from 'commander';
 import { askFirst, readSecret } from '../ask-first.ts';
-import { connect } from '../client.ts';
+import { readCredentials, type CredentialOptions } from '../repository-credentials.ts';
+import { connect, type Client } from '../client.ts';
 import type { Context } from '../context.ts';
 import { usage } from '../failure.ts';
 import { printList } from '../get/print-list.ts';
 import { viewOf } from '../get/views.ts';
 import { oneLine } from '../output/escape.ts';
-import { formatOf, printData, printTable, remark, say } from '../output/print.ts';
+import { formatOf, printData, printTable, remark, say, type Format } from '../output/print.ts';
 import { examples } from '../program.ts';
 
-interface AddOptions {
+interface AddOptions extends CredentialOptions {
   name?: string;
-  username?: string;
-  password?: string;
   webhookSecret?: string;
+}
+
+interface Template {
+  id: string;
+  url: string;
+  kind?: string;
 }
 
 interface Added {
@@ -31,13 +36,71 @@ export function register(command: Command, context: Context): void {
       ['hawser repo remove gitops', 'forget one'],
     ]),
   );
+  registerAdd(command, context);
+  command
+    .command('list')
+    .description('List repositories.')
+    .option('--templates', 'credentials for all repositories below a URL, as Argo CD has in repo-creds')
+    .addHelpText('after', examples([['hawser repo list -o wide', 'with credentials and webhook paths']]))
+    .action(async (options: { templates?: boolean }, self: Command) => {
+      const format = formatOf(self);
+      if (options.templates === true) return listTemplates(context, connect(context, self), format);
+      const filter = { names: [], namespace: undefined, labels: undefined, single: false };
+      return printList(context, connect(context, self), viewOf('repositories'), filter, format);
+    });
+  command
+    .command('remove')
+    .description('Forget a repository that no application reads.')
+    .argument('<name>', 'its name')
+    .option('--template', 'forget credentials for all repositories below a URL instead')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText('after', examples([['hawser repo remove gitops --yes', 'without a question']]))
+    .action(async (name: string, options: { yes?: boolean; template?: boolean }, self: Command) => {
+      const client = connect(context, self);
+      const what = options.template === true ? 'template' : 'repository';
+      await askFirst(context, `Forget ${what} ${oneLine(name)}?`, options.yes);
+      const path = `/api/v1/repositories/${options.template === true ? 'templates/' : ''}${encodeURIComponent(name)}`;
+      await client.delete(path);
+      say(context, `${what} ${oneLine(name)} is removed`);
+    });
+}
+
+async function listTemplates(context: Context, client: Client, format: Format): Promise<void> {
+  const { items } = await client.get<{ items: Template[] }>('/api/v1/repositories/templates');
+  if (format === 'json' || format === 'yaml') return printData(context, format, { items });
+  printTable(
+    context,
+    items,
+    [
+      { header: 'NAME', of: ({ id }) => id },
+      { header: 'URL', of: ({ url }) => url },
+      { header: 'CREDENTIALS', of: ({ kind }) => kind ?? 'none' },
+    ],
+    { wide: format === 'wide' },
+  );
+  return undefined;
+}
+
+function registerAdd(command: Command, context: Context): void {
   command
     .command('add')
     .description('Register a repository, and print where its webhook must point.')
-    .argument('<url>', 'its https address')
+    .argument('<url>', 'its address: https://…, git@host:path, ssh://… or codecommit::REGION://NAME')
     .option('--name <name>', 'what to call it')
     .option('--username <name>', 'user name for reading it')
     .option('--password <password>', 'password or token for reading it; - reads it from standard input')
+    .option('--password-stdin', 'read the password from standard input')
+    .option('--bearer-token <token>', 'token that is sent as a bearer; - reads it from standard input')
+    .option('--bearer-token-stdin', 'read the bearer token from standard input')
+    .option('--github-app-id <id>', 'id of a GitHub App')
+    .option('--github-app-installation-id <id>', 'its installation; found when absent')
+    .option('--github-app-private-key-path <file>', 'its private key')
+    .option('--github-app-enterprise-base-url <url>', 'API of a GitHub Enterprise, as https://HOST/api/v3')
+    .option('--ssh-private-key-path <file>', 'private key for reading it over ssh')
+    .option('--ssh-passphrase <passphrase>', 'passphrase of that key; - reads it from standard input')
+    .option('--known-hosts <file>', 'host keys in the format of known_hosts; those of the large hosts are known')
+    .option('--codecommit', 'read it with the IAM role of the service')
+    .option('--ca-file <file>', 'certificate authorities of the host, as PEM')
     .option('--webhook-secret <secret>', 'at least 32 characters; made up when absent; - reads it from standard input')
     .addHelpText(
       'after',
@@ -47,50 +110,37 @@ export function register(command: Command, context: Context): void {
           'printenv GIT_TOKEN | hawser repo add https://github.com/shop/gitops.git --username x --password -',
           'a private one',
         ],
+        ['hawser repo add git@github.com:shop/gitops.git --ssh-private-key-path deploy-key', 'with a deploy key'],
+        [
+          'hawser repo add https://github.com/shop/gitops.git --github-app-id 1 --github-app-private-key-path app.pem',
+          'with a GitHub App',
+        ],
+        ['hawser repo add codecommit::eu-west-1://gitops --codecommit', 'in AWS CodeCommit'],
       ]),
     )
     .action(async (url: string, options: AddOptions, self: Command) => {
       const format = formatOf(self, ['json', 'yaml']);
-      if (options.password === '-' && options.webhookSecret === '-')
+      const fromInput = [options.password, options.bearerToken, options.sshPassphrase, options.webhookSecret];
+      if (fromInput.filter((value) => value === '-').length + flags(options) > 1)
         throw usage('only one secret can come from standard input');
       const answer = await connect(context, self).post<Added>('/api/v1/repositories', {
         url,
-        ...(await given(context, options)),
+        ...(options.name === undefined ? {} : { name: options.name }),
+        ...(await readCredentials(context, url, options)),
+        ...(await webhookSecretOf(context, options)),
       });
       if (format === 'json' || format === 'yaml') await printData(context, format, answer);
       else tell(context, answer);
     });
-  command
-    .command('list')
-    .description('List repositories.')
-    .addHelpText('after', examples([['hawser repo list -o wide', 'with credentials and webhook paths']]))
-    .action(async (_options: object, self: Command) => {
-      const filter = { names: [], namespace: undefined, labels: undefined, single: false };
-      await printList(context, connect(context, self), viewOf('repositories'), filter, formatOf(self));
-    });
-  command
-    .command('remove')
-    .description('Forget a repository that no application reads.')
-    .argument('<name>', 'its name')
-    .option('-y, --yes', 'do not ask')
-    .addHelpText('after', examples([['hawser repo remove gitops --yes', 'without a question']]))
-    .action(async (name: string, options: { yes?: boolean }, self: Command) => {
-      const client = connect(context, self);
-      await askFirst(context, `Forget repository ${oneLine(name)}?`, options.yes);
-      await client.delete(`/api/v1/repositories/${encodeURIComponent(name)}`);
-      say(context, `repository ${oneLine(name)} is removed`);
-    });
 }
 
-async function given(context: Context, options: AddOptions): Promise<AddOptions> {
-  const password = await readSecret(context, options.password);
+function flags({ passwordStdin, bearerTokenStdin }: AddOptions): number {
+  return Number(passwordStdin === true) + Number(bearerTokenStdin === true);
+}
+
+async function webhookSecretOf(context: Context, options: AddOptions): Promise<{ webhookSecret?: string }> {
   const webhookSecret = await readSecret(context, options.webhookSecret);
-  return {
-    ...(options.name === undefined ? {} : { name: options.name }),
-    ...(options.username === undefined ? {} : { username: options.username }),
-    ...(password === undefined ? {} : { password }),
-    ...(webhookSecret === undefined ? {} : { webhookSecret }),
-  };
+  return webhookSecret === undefined ? {} : { webhookSecret };
 }
 
 function tell(context: Context, { repository, webhookSecret, webhookUrls }: Added): void {

@@ -2,6 +2,7 @@ import { HawserError } from '../errors.ts';
 import {
   compileRepositorySecret,
   gitRepositoryCredentials,
+  refersTo,
   secretUse,
   withoutData,
   type RepositorySecret,
@@ -69,10 +70,7 @@ export async function linkGitRepository(context: DeclareContext, object: JsonObj
     organisationKey(context.request.organisation),
     sortKeys.object('Secret', namespace || 'default', secret ?? ''),
   );
-  const isComing = context.request.objects.some((other) => {
-    const id = identity(other);
-    return id.kind === 'Secret' && id.name === secret && (id.namespace || 'default') === (namespace || 'default');
-  });
+  const isComing = context.request.objects.some((other) => other['kind'] === 'Secret' && refersTo(object, other));
   if (row === undefined) {
     return isComing
       ? undefined
@@ -151,15 +149,13 @@ async function refreshBelow(context: DeclareContext, url: string, id: string): P
 /** URLs of the GitRepositories, of this request and kept ones, that refer to the Secret. */
 async function readersOf(context: DeclareContext, object: JsonObject): Promise<string[]> {
   const { deps, request } = context;
-  const { namespace, name } = identity(object);
   const candidates = request.objects.filter((other) => identity(other).kind === 'GitRepository');
   const partition = organisationKey(request.organisation);
   for await (const row of eachRow<{ declared: JsonObject }>(deps.store, partition, 'OBJECT#GitRepository#'))
     candidates.push(row.value.declared);
   const urls = candidates.flatMap((candidate) => {
-    const { url, secret } = gitRepositoryCredentials(candidate);
-    const isHere = (identity(candidate).namespace || 'default') === (namespace || 'default');
-    return isHere && secret === name && isRepositoryUrl(url) ? [url] : [];
+    const { url } = gitRepositoryCredentials(candidate);
+    return refersTo(candidate, object) && isRepositoryUrl(url) ? [url] : [];
   });
   return [...new Set(urls)];
 }

@@ -236,6 +236,10 @@ export async function startFixtureApi(
       return c.body(null, 204);
     });
     api.get('/api/v1/repositories', (c) => c.json({ items: data.repositories }));
+    api.get('/api/v1/repositories/templates', (c) =>
+      c.json({ items: [{ id: 'argocd-shop', url: 'https://git.shop.example', kind: 'basic' }] }),
+    );
+    api.delete('/api/v1/repositories/templates/:id', (c) => c.body(null, 204));
     api.post('/api/v1/repositories', async (c) => {
       const { url, webhookSecret } = (await c.req.json()) as { url: string; webhookSecret?: string };
       const webhookUrls = {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { EventEmitter } from 'node:events';
 import ssh2 from 'ssh2';
@@ -49,6 +50,8 @@ export async function startSshGitHost(options: {
   const server = new ssh2.Server({ hostKeys: [hostKey.private] }, (client) => {
     clients.add(client);
     connections += 1;
+    // As sshd does; ssh2's server does not, and every answer would wait for the network's timer.
+    (client as unknown as { _sock: Socket })._sock.setNoDelay(true);
     client.on('close', () => clients.delete(client));
     client.on('error', () => undefined);
     client.on('authentication', (context: AuthContext) => authenticate(host, allowed, context));

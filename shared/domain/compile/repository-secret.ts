@@ -154,6 +154,21 @@ function basicCredentials(values: Map<string, string>): RepositoryCredentials | 
   return checked('username or password', { kind: 'basic', password, ...(username ? { username } : {}) });
 }
 
+/** True where one of the GitRepositories refers to the Secret, which must be in its namespace. */
+export function opensRepositories(secret: JsonObject, objects: readonly JsonObject[]): boolean {
+  return objects.some((object) => object['kind'] === 'GitRepository' && refersTo(object, secret));
+}
+
+/** Whether a GitRepository refers to the Secret. */
+export function refersTo(gitRepository: JsonObject, secret: JsonObject): boolean {
+  const name = gitRepositoryCredentials(gitRepository).secret;
+  const [from, to] = [gitRepository, secret].map((object) => {
+    const metadata = isJsonObject(object['metadata']) ? object['metadata'] : {};
+    return { namespace: metadata['namespace'] || 'default', name: metadata['name'] };
+  });
+  return name !== undefined && to?.name === name && from?.namespace === to.namespace;
+}
+
 /** What a GitRepository itself says of its credentials: `provider: aws` is the role of the function, for CodeCommit. */
 export function gitRepositoryCredentials(object: JsonObject): { url: string; secret?: string; codecommit?: true } {
   const spec = isJsonObject(object['spec']) ? object['spec'] : {};

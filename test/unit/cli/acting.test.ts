@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -209,10 +209,77 @@ describe('other changes', () => {
     expect(added.err).toContain('a'.repeat(64));
     expect(api.changes[0]?.body).toEqual({
       url: 'https://git.shop.example/new.git',
-      username: 'x',
-      password: 'hunter2',
+      credentials: { kind: 'basic', username: 'x', password: 'hunter2' },
     });
     expect(added.out + added.err).not.toContain('hunter2');
+  });
+
+  it('adds repositories with keys from files, which no argument and no output shows (NT-93)', async () => {
+    await using temporary = await temporaryFolder();
+    const folder = temporary.path;
+    const key = '-----BEGIN OPENSSH PRIVATE KEY-----\ncanary\n-----END OPENSSH PRIVATE KEY-----\n';
+    for (const [name, text] of Object.entries({ key, hosts: 'git.test ssh-ed25519 AAAA\n', ca: 'CA' }))
+      writeFileSync(join(folder, name), text);
+    const ways = [
+      [
+        `git@git.test:a.git --ssh-private-key-path ${folder}/key --known-hosts ${folder}/hosts --ssh-passphrase -`,
+        { kind: 'ssh', privateKey: key, knownHosts: 'git.test ssh-ed25519 AAAA\n', passphrase: 'hunter2' },
+      ],
+      [
+        `https://ghe.test/o/a.git --github-app-id 1 --github-app-installation-id 2 --github-app-private-key-path ${folder}/key --github-app-enterprise-base-url https://ghe.test/api/v3`,
+        { kind: 'github-app', appId: '1', installationId: '2', privateKey: key, apiUrl: 'https://ghe.test/api/v3' },
+      ],
+      ['https://git.test/a.git --bearer-token-stdin', { kind: 'bearer', token: 'hunter2' }],
+      ['https://git.test/a.git --password-stdin', { kind: 'basic', password: 'hunter2' }],
+      ['codecommit::eu-west-1://a --codecommit', { kind: 'codecommit' }],
+    ] as const;
+    for (const [args, credentials] of ways) {
+      const added = await run(`repo add ${args}`, { input: 'hunter2\n' });
+      expect(added.code).toBe(0);
+      expect(api.changes.at(-1)?.body).toMatchObject({ credentials });
+      expect(added.out + added.err).not.toMatch(/hunter2|canary/);
+    }
+    await run(`repo add https://git.test/a.git --ca-file ${folder}/ca`);
+    expect(api.changes.at(-1)?.body).toEqual({ url: 'https://git.test/a.git', ca: 'CA' });
+  });
+
+  it.each([
+    ['https://git.test/a --password - --codecommit', /more than one way/],
+    ['https://git.test/a --ssh-private-key-path /nowhere/key', /cannot be read \(ENOENT\)/],
+    ['git@git.test:a --password x', /https address/],
+    ['https://git.test/a --codecommit', /CodeCommit only/],
+    ['git@git.test:a --known-hosts x', /goes with --ssh-private-key-path/],
+    ['https://git.test/a --github-app-id 1', /--github-app-private-key-path/],
+    ['https://git.test/a --username x', /--username goes with --password/],
+    ['https://git.test/a --password - --webhook-secret -', /only one secret/],
+  ])('says what goes with what: repo add %s', async (args, reason) => {
+    expect(await run(`repo add ${args}`, { input: 'x' })).toMatchObject({ code: 2, err: reason });
+  });
+
+  it('lists and forgets templates of credentials', async () => {
+    expect((await run('repo list --templates')).out).toMatch(/argocd-shop +https:\/\/git\.shop\.example +basic/);
+    expect((await run('repo remove argocd-shop --template --yes')).out).toBe('template argocd-shop is removed\n');
+  });
+
+  it('sends of Secrets those only that open repositories', async () => {
+    const secret = (name: string, data: string, label = '') =>
+      `apiVersion: v1\nkind: Secret\nmetadata: {name: ${name}, namespace: shop${label}}\nstringData: {${data}}\n`;
+    const labelled = ', labels: {argocd.argoproj.io/secret-type: repo-creds}';
+    const source =
+      'apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: g, namespace: shop}\nspec: {url: https://git.test/a, secretRef: {name: referenced}}\n';
+    const input = [
+      source,
+      secret('referenced', 'password: one'),
+      secret('template', 'url: https://git.test', labelled),
+      secret('database', 'password: canary'),
+      secret('tls', 'tls.key: canary'),
+    ].join('---\n');
+    const applied = await run('apply -f -', { input });
+    expect(applied.err).toMatch(/secret\/database refused[\s\S]*secret\/tls refused/);
+    const sent = JSON.stringify(api.changes);
+    expect(sent).toContain('"one"');
+    expect(sent).toContain('"template"');
+    expect(sent).not.toContain('canary');
   });
 
   it('looks into queues and sends dead letters again', async () => {

@@ -365,6 +365,7 @@ it('the OpenAPI document describes every route', async () => {
 function shapeOf(path: string): string {
   return path
     .replaceAll(/\{\w+\}|:\w+/g, '*')
+    .replace(/(\/repositories\/templates)\/(?!\*)[\w-]+/, '$1/*')
     .replace(/(\/applications|\/clusters|\/repositories|\/queues)\/(?!\*)[\w-]+/, '$1/*')
     .replace(/(\/objects)((?:\/[\w*-]+)+)/, (_all, start, rest: string) => start + rest.replaceAll(/[\w-]+/g, '*'));
 }
