@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createCodeCommitLogin } from '#shared/adapters/aws/codecommit-credentials.ts';
 import { createGitSource } from '#shared/adapters/git/git-source.ts';
 import { toolVersions } from '#shared/adapters/render/toolchain.ts';
 import * as flow from '#shared/flow.ts';
@@ -21,6 +22,7 @@ const git = createGitSource({
   cacheDir: join(tmpdir(), `hawser-git-${process.pid}`),
   allowInsecureHttp: isPrivateAllowed,
   denyPrivateAddresses: !isPrivateAllowed,
+  codecommit: createCodeCommitLogin({ ...core, ...table }),
 });
 const plan = createPlanHandler({
   ...core,

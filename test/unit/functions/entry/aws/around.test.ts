@@ -263,11 +263,38 @@ describe('the bell over wake queues', () => {
     const flushing = ringing.flush().then(() => (flushed = true));
     ringing.ring('cluster:acme/home', 'b');
 
+    expect(ends).toHaveLength(2);
     ends[0]?.();
     await new Promise((resolve) => setImmediate(resolve));
     expect(flushed).toBe(false);
     ends[1]?.();
     await expect(flushing).resolves.toBe(true);
+  });
+
+  it('sends a few messages for a thousand snapshots, the newest among them, and every command', async () => {
+    const sent: string[] = [];
+    const ringing = createSqsBell({
+      wakeQueues: { send: async (_o, cluster, body) => void sent.push(`${cluster} ${body}`) },
+      log: silentLog,
+    });
+
+    for (let version = 1; version <= 1000; version += 1) {
+      ringing.ring('cluster:acme/home', `{"type":"wake","version":${version}}`);
+      if (version % 500 === 0) ringing.ring('cluster:acme/home', `{"type":"resend","n":${version}}`);
+    }
+    ringing.ring('cluster:acme/other', '{"type":"wake","version":7}');
+    await ringing.flush();
+    ringing.ring('cluster:acme/home', '{"type":"wake","version":1001}');
+    await ringing.flush();
+
+    expect(sent.toSorted()).toEqual([
+      'home {"type":"resend","n":1000}',
+      'home {"type":"resend","n":500}',
+      'home {"type":"wake","version":1000}',
+      'home {"type":"wake","version":1001}',
+      'home {"type":"wake","version":1}',
+      'other {"type":"wake","version":7}',
+    ]);
   });
 
   it('logs what cannot be sent, and throws nothing', async () => {
