@@ -71,6 +71,21 @@ describe('the hub over HTTP', () => {
     ]);
   });
 
+  it('asks on for chunks that did not fit, as long as each answer gets further', async () => {
+    const asked: string[][] = [];
+    answer = (_path, body, response) => {
+      const { digests } = JSON.parse(body) as { digests: string[] };
+      asked.push(digests);
+      const [first = '', ...left] = digests;
+      // The last answer gets no further: no reason to ask for ever.
+      if (asked.length === 3) return json(response, { chunks: {}, left: digests });
+      json(response, { chunks: { [first]: gzipSync(first).toString('base64') }, left });
+    };
+    const chunks = await hub.chunks(['a', 'b', 'c']);
+    expect([...chunks.keys()]).toEqual(['a', 'b']);
+    expect(asked).toEqual([['a', 'b', 'c'], ['b', 'c'], ['c']]);
+  });
+
   it('takes a page, an empty body or a cut-off answer with status 200 for an outage, never for data (INV-26, FT-50, FT-51)', async () => {
     for (const reply of [
       (response: ServerResponse) => response.end('<html>maintenance</html>'),

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ClusterCommand } from '#shared/messages/cluster-command.ts';
 import type { HubUpdate } from '#shared/ports/hub.ts';
@@ -46,6 +47,27 @@ describe('a poll that is not held', () => {
     expect(update.version).toBeGreaterThan(0);
     expect(update.commands).toContainEqual({ type: 'tree', application: 'web', question: 'q-1' });
     expect((await poll(`after=${update.version}&wait=55`)).commands).toEqual([]);
+  });
+});
+
+describe('chunks', () => {
+  const ask = async (digests: string[]) => {
+    const response = await api.ask(api.tokens.agent, 'POST', '/api/v1/agent/chunks', { digests });
+    return (await response.json()) as { chunks: Record<string, string>; left: string[] };
+  };
+
+  it('come as far as one answer holds them, the first whatever its size, and none is left out', async () => {
+    const write = (bytes: number) => parts.snapshots.write(organisation, cluster, randomBytes(bytes));
+    const digests = [await write(5_000_000), await write(1_000_000), await write(1_000_000), await write(10)];
+    const missing = 'f'.repeat(64);
+
+    const first = await ask([...digests.slice(0, 2), missing, ...digests.slice(2)]);
+    const second = await ask(first.left);
+
+    expect(Object.keys(first.chunks)).toEqual(digests.slice(0, 1));
+    expect(first.left).toEqual([digests[1], missing, digests[2], digests[3]]);
+    expect(Object.keys(second.chunks).toSorted()).toEqual(digests.slice(1).toSorted());
+    expect(second.left).toEqual([]);
   });
 });
 
