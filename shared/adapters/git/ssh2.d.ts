@@ -85,5 +85,5 @@ declare module 'ssh2' {
   }
 
   const ssh2: Ssh2;
-  export default ssh2;
+  export { ssh2 as default };
 }
