@@ -44,53 +44,68 @@ export interface Watched {
  * code that it judges; where a target's end lies in a cluster, what the service sees of it stands for it.
  */
 export function alarmsOf(watched: Watched): AlarmSpec[] {
-  return [...targets(watched), ...deadLetters(watched), ...trouble(watched), ...keyUse(watched)];
+  return [
+    ...webhookTargets(watched),
+    ...pushTargets(watched),
+    ...crowdTargets(watched),
+    ...deadLetters(watched),
+    ...trouble(watched),
+    ...keyUse(watched),
+  ];
 }
 
-function targets({ names, apiId }: Watched): AlarmSpec[] {
-  const webhooks = { ApiId: apiId, Stage: '$default', Method: 'POST', Resource: '/webhooks/{provider}/{repository}' };
-  const api = (
-    name: string,
-    statistic: string,
-    dimensions: Record<string, string> = { ApiId: apiId, Stage: '$default' },
-  ) => ({
-    namespace: 'AWS/ApiGateway',
-    name,
-    dimensions,
-    statistic,
-  });
+/** How long the way of a push is now: what waits, and what works. */
+function wayOfAPush(names: Names): { series: Record<string, Series>; seconds: string } {
   const age = (queue: string) => queueSeries(names, queue, 'ApproximateAgeOfOldestMessage', 'Maximum');
-  const duration = (name: string, statistic: string) => functionSeries(names, name, 'Duration', statistic);
-  const pushed = { h: age('hints'), r: age('render-jobs'), p: age('publish-jobs') };
-  const worked = { a: duration('plan', 'p95'), b: duration('render', 'p95'), c: duration('publish', 'p95') };
-  // Where nothing was there to be measured, nothing was slow.
-  const sum = '(FILL(h,0)+FILL(r,0)+FILL(p,0))+(FILL(a,0)+FILL(b,0)+FILL(c,0))/1000';
+  const duration = (name: string) => functionSeries(names, name, 'Duration', 'p95');
+  return {
+    series: {
+      h: age('hints'),
+      r: age('render-jobs'),
+      p: age('publish-jobs'),
+      a: duration('plan'),
+      b: duration('render'),
+      c: duration('publish'),
+    },
+    // Where nothing was there to be measured, nothing was slow.
+    seconds: '(FILL(h,0)+FILL(r,0)+FILL(p,0))+(FILL(a,0)+FILL(b,0)+FILL(c,0))/1000',
+  };
+}
+
+function webhookTargets({ names, apiId }: Watched): AlarmSpec[] {
+  const route = { ApiId: apiId, Stage: '$default', Method: 'POST', Resource: '/webhooks/{provider}/{repository}' };
   return [
     {
       ...often('webhook-slow', 'TGT-01: webhooks are acknowledged within 300 ms (p99)'),
       first: 'Look at the Init durations of the webhook function, and at DynamoDB and Secrets Manager latency.',
-      series: { latency: api('Latency', 'p99', webhooks) },
+      series: { latency: apiSeries('Latency', 'p99', route) },
       threshold: 300,
     },
     {
       ...often('webhook-failing', 'TGT-01, TGT-02: no webhook is answered 5xx, whatever the load'),
       first: 'Look at errors and throttles of the webhook function; lost hints are made good by polling (TGT-07).',
-      series: { failed: api('5xx', 'Sum', webhooks) },
+      series: { failed: apiSeries('5xx', 'Sum', route) },
       threshold: 0,
       breaches: 1,
     },
     {
       ...often('burst-not-drained', 'TGT-02: a burst is drained within 10 minutes'),
       first: 'Raise the concurrency of plan (infra/aws/functions.ts) or the quota of the account.',
-      series: { age: age('hints') },
+      series: { age: queueSeries(names, 'hints', 'ApproximateAgeOfOldestMessage', 'Maximum') },
       threshold: 600,
       breaches: 1,
     },
+  ];
+}
+
+function pushTargets({ names, apiId }: Watched): AlarmSpec[] {
+  const way = wayOfAPush(names);
+  return [
     {
       ...often('publishing-slow', 'TGT-03: push to published snapshot within 15 s (p95)'),
       first: 'See on the dashboard which stage waits, and which takes its time.',
-      series: { ...pushed, ...worked },
-      expression: sum,
+      series: way.series,
+      expression: way.seconds,
       threshold: 15,
     },
     {
@@ -98,7 +113,7 @@ function targets({ names, apiId }: Watched): AlarmSpec[] {
       first: 'Look at throttled reads of the table and at the duration of the api function.',
       series: {
         t: tableSeries(names, 'ReadThrottleEvents'),
-        l: api('Latency', 'p99'),
+        l: apiSeries('Latency', 'p99', { ApiId: apiId, Stage: '$default' }),
       },
       expression: 'IF(FILL(t,0)>0,100000,0)+FILL(l,0)',
       threshold: 10_000,
@@ -106,10 +121,16 @@ function targets({ names, apiId }: Watched): AlarmSpec[] {
     {
       ...often('applying-slow', 'TGT-05: push to applied within 30 s (p95), as far as the service sees'),
       first: 'See which stage waits; then the agents: `hawser get clusters`, `hawser doctor`.',
-      series: { ...pushed, ...worked, m: age('agent-mail'), o: age('reports') },
-      expression: `${sum}+MAX([FILL(m,0),FILL(o,0)])`,
+      series: { ...way.series, ...spoken(names) },
+      expression: `${way.seconds}+MAX([FILL(m,0),FILL(o,0)])`,
       threshold: 30,
     },
+  ];
+}
+
+function crowdTargets({ names }: Watched): AlarmSpec[] {
+  const age = (queue: string) => queueSeries(names, queue, 'ApproximateAgeOfOldestMessage', 'Maximum');
+  return [
     {
       ...often('many-at-once-slow', 'TGT-06: 1,000 applications of one push are applied within 2 minutes'),
       first: 'Raise the concurrency of render and its sandbox together.',
@@ -130,12 +151,18 @@ function targets({ names, apiId }: Watched): AlarmSpec[] {
     {
       ...often('agents-catch-up-slowly', 'TGT-08: after an outage all agents are current within 10 minutes'),
       first: 'Look at throttles of api, token and report, and at 429 of the HTTP API.',
-      series: { m: age('agent-mail'), o: age('reports') },
+      series: spoken(names),
       expression: 'MAX([FILL(m,0),FILL(o,0)])',
       threshold: 600,
       breaches: 1,
     },
   ];
+}
+
+/** What agents said and nobody has heard yet. */
+function spoken(names: Names): Record<string, Series> {
+  const age = (queue: string) => queueSeries(names, queue, 'ApproximateAgeOfOldestMessage', 'Maximum');
+  return { m: age('agent-mail'), o: age('reports') };
 }
 
 /** A dead letter is something that nobody will try again by itself. */
@@ -222,6 +249,10 @@ function often(
   watches: string,
 ): Pick<AlarmSpec, 'id' | 'watches' | 'beyond' | 'period' | 'periods' | 'breaches' | 'silence'> {
   return { id, watches, beyond: 'above', period: 300, periods: 3, breaches: 2, silence: 'fine' };
+}
+
+function apiSeries(name: string, statistic: string, dimensions: Record<string, string>): Series {
+  return { namespace: 'AWS/ApiGateway', name, dimensions, statistic };
 }
 
 function functionSeries(names: Names, name: string, metric: string, statistic: string): Series {

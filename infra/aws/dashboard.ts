@@ -17,15 +17,12 @@ const period = Duration.minutes(1);
 
 /** One page: what is wrong, where the pipeline waits, what takes long, what it costs the table. */
 export function createDashboard(stack: Stack, watched: Watched, alarms: readonly Alarm[]): Dashboard {
-  const { names, apiId } = watched;
-  const stage = { ApiId: apiId, Stage: '$default' };
+  const { names } = watched;
   const dashboard = new Dashboard(stack, 'Dashboard', {
     dashboardName: names.prefix,
     defaultInterval: Duration.hours(3),
     periodOverride: PeriodOverride.AUTO,
   });
-  const graph = (title: string, left: IMetric[], label: string) =>
-    new GraphWidget({ title, left, width: 12, height: 6, leftYAxis: { min: 0, label, showUnits: false } });
   dashboard.addWidgets(
     new TextWidget({
       markdown: `# ${names.prefix}\nA push goes hints → render-jobs → publish-jobs; reports come back through reports and agent-mail.`,
@@ -46,6 +43,13 @@ export function createDashboard(stack: Stack, watched: Watched, alarms: readonly
     graph('Errors', ofFunctions(watched, 'Errors', 'Sum'), 'errors'),
     graph('Throttles', ofFunctions(watched, 'Throttles', 'Sum'), 'throttles'),
   );
+  addEnds(dashboard, watched);
+  return dashboard;
+}
+
+/** Where requests come in, and where they end. */
+function addEnds(dashboard: Dashboard, { names, apiId, rootKeyArn }: Watched): void {
+  const stage = { ApiId: apiId, Stage: '$default' };
   dashboard.addWidgets(
     graph(
       'HTTP',
@@ -72,11 +76,14 @@ export function createDashboard(stack: Stack, watched: Watched, alarms: readonly
     ),
     graph(
       'Root key: signatures',
-      [metric('AWS/KMS', 'SuccessfulRequest', { KeyArn: watched.rootKeyArn, Operation: 'Sign' }, 'Sum')],
+      [metric('AWS/KMS', 'SuccessfulRequest', { KeyArn: rootKeyArn, Operation: 'Sign' }, 'Sum')],
       'signatures',
     ),
   );
-  return dashboard;
+}
+
+function graph(title: string, left: IMetric[], label: string): GraphWidget {
+  return new GraphWidget({ title, left, width: 12, height: 6, leftYAxis: { min: 0, label, showUnits: false } });
 }
 
 function ofQueues({ names }: Watched, name: string, statistic: string): IMetric[] {

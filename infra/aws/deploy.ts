@@ -18,7 +18,7 @@ import {
 } from './deploy-plan.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const outputsFile = join(root, 'cdk.out', 'outputs.json');
+const outputsFile = join(root, 'dist', 'cdk.out', 'outputs.json');
 
 /** `npm run deploy:aws`: build, look, ask, deploy, prepare. What is decided on the way is in deploy-plan.ts. */
 try {
@@ -37,7 +37,7 @@ async function deploy(request: DeployRequest): Promise<void> {
   console.log('2/4 comparing with what is deployed');
   if (!(await mayGoOn(request))) return;
   console.log('3/4 deploying');
-  await mkdir(join(root, 'cdk.out'), { recursive: true });
+  await mkdir(join(root, 'dist', 'cdk.out'), { recursive: true });
   const { main, front } = deployCalls(request, outputsFile);
   await cdk(main.args);
   let outputs = await readOutputs();

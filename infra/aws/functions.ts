@@ -86,6 +86,7 @@ export const functions: readonly FunctionSpec[] = [
       send: ['render-jobs', 'publish-jobs', 'hints'],
       secrets: [{ actions: ['GetSecretValue'], kinds: ['repository'] }],
       keys: { seal: ['inputs'], open: ['inputs'] },
+      pullCodeCommit: true,
     },
   },
   {
@@ -131,7 +132,7 @@ export const functions: readonly FunctionSpec[] = [
       'HAWSER_SECRET_PREFIX',
     ],
     may: {
-      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'inputs', 'bodies'),
+      table: readAndWrite('organisation', 'applications', 'clusters', 'inputs', 'bodies'),
       send: ['hints', 'publish-jobs'],
       wake: 'send',
       // An app of apps registers repositories, and each gets a secret for its webhooks. Never the credentials for Git.
@@ -153,10 +154,10 @@ export const functions: readonly FunctionSpec[] = [
     },
     environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_CIPHER_KEY', 'HAWSER_AGENT_ROLE_ID'],
     may: {
-      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'bodies'),
+      table: readAndWrite('organisation', 'applications', 'clusters', 'bodies'),
       send: ['hints', 'publish-jobs'],
       wake: 'send',
-      keys: { seal: ['snapshots'], open: ['snapshots'] },
+      keys: { seal: [], open: ['snapshots'] },
     },
   },
   {
@@ -230,6 +231,8 @@ export interface Grants {
   secrets?: readonly { actions: readonly string[]; kinds: readonly ('webhook' | 'repository')[] }[];
   keys?: { seal: readonly KeyContext[]; open: readonly KeyContext[]; publicKey?: boolean; sign?: boolean };
   invoke?: string;
+  /** Read the CodeCommit repositories that the deployment names. */
+  pullCodeCommit?: boolean;
   /** Become an agent's session, with its tags. */
   assumeAgent?: boolean;
 }

@@ -20,6 +20,8 @@ export interface PolicyDocument {
 export interface PolicyScope extends Place {
   cipherKeyArn: string;
   rootKeyArn: string;
+  /** ARNs of repositories in CodeCommit. */
+  codeCommit?: readonly string[];
 }
 
 /**
@@ -35,7 +37,7 @@ export function functionPolicy(spec: FunctionSpec, scope: PolicyScope): PolicyDo
     ...queueStatements(spec, arns),
     ...secretStatements(spec.may, arns),
     ...keyStatements(spec.may, scope),
-    ...callStatements(spec.may, arns),
+    ...callStatements(spec.may, scope, arns),
   ]);
 }
 
@@ -242,7 +244,9 @@ function keyStatements({ keys }: Grants, scope: PolicyScope): Statement[] {
   const contexts = (kinds: readonly ('snapshots' | 'inputs')[]) =>
     kinds.map((kind) => contextsOf(scope.organisation, kind));
   return [
-    dataKeyStatement('Seal', 'kms:GenerateDataKey', scope.cipherKeyArn, contexts(keys.seal)),
+    ...(keys.seal.length === 0
+      ? []
+      : [dataKeyStatement('Seal', 'kms:GenerateDataKey', scope.cipherKeyArn, contexts(keys.seal))]),
     dataKeyStatement('Open', 'kms:Decrypt', scope.cipherKeyArn, contexts(keys.open)),
     ...(keys.publicKey === true ? [allow('RootPublicKey', ['kms:GetPublicKey'], [scope.rootKeyArn])] : []),
     ...(keys.sign === true
@@ -256,8 +260,10 @@ function keyStatements({ keys }: Grants, scope: PolicyScope): Statement[] {
   ];
 }
 
-function callStatements({ invoke, assumeAgent }: Grants, arns: Arns): Statement[] {
+function callStatements({ invoke, assumeAgent, pullCodeCommit }: Grants, scope: PolicyScope, arns: Arns): Statement[] {
+  const repositories = pullCodeCommit === true ? (scope.codeCommit ?? []) : [];
   return [
+    ...(repositories.length === 0 ? [] : [allow('Pull', ['codecommit:GitPull'], [...repositories])]),
     ...(invoke === undefined ? [] : [allow('Call', ['lambda:InvokeFunction'], [arns.function(invoke)])]),
     ...(assumeAgent === true
       ? [

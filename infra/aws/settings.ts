@@ -18,6 +18,8 @@ export interface DeploymentSettings {
   concurrency: 'reserved' | 'unreserved';
   /** Concurrent executions that the account may run (Service Quotas: Lambda, Concurrent executions). */
   accountConcurrency: number;
+  /** ARNs of repositories in CodeCommit that may be read with the role of plan. */
+  codeCommit?: string[];
   logDays: number;
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** Whether repositories may lie in private networks, and be fetched over plain http. */
@@ -60,6 +62,20 @@ const Context = z
     agents: z.enum(['direct', 'https']).default('direct'),
     concurrency: z.enum(['reserved', 'unreserved']).default('reserved'),
     accountConcurrency: wholeNumber(1_000_000).default(1000),
+    codeCommit: z
+      .string()
+      .transform((text) => text.split(',').map((one) => one.trim()))
+      .pipe(
+        z.array(
+          z
+            .string()
+            .regex(
+              /^arn:aws[a-z-]*:codecommit:[a-z0-9-]+:\d{12}:[\w.-]{1,100}$/,
+              'is no ARN of a repository in CodeCommit',
+            ),
+        ),
+      )
+      .optional(),
     logDays: z.coerce
       .number()
       .refine((days) => logRetention.includes(days), `is none of ${logRetention.join(', ')}`)

@@ -10,7 +10,7 @@ import { readSettings } from './settings.ts';
 
 const usage = `Usage: npm run synth:aws -- [-c KEY=VALUE …] [--prices]
 
-Writes the templates of a deployment to cdk.out and prints its stacks and what they would cost. Needs no account and no
+Writes the templates of a deployment to dist/cdk.out and prints its stacks and what they would cost. Needs no account and no
 network. Without -c it describes an example: environment=demo region=eu-central-1 organisation=demo.
 
   npm run synth:aws
@@ -45,7 +45,7 @@ function synthesise(given: readonly string[]): void {
   };
   const root = join(import.meta.dirname, '..', '..');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  const app = createApp({ outdir: join(root, 'cdk.out') });
+  const app = createApp({ outdir: join(root, 'dist', 'cdk.out') });
   buildStacks(app, { settings: readSettings((key) => context[key]), assets: findAssets(), version });
   const { stacks } = app.synth();
   const templates = stacks.map((stack) => stack.template as Parameters<typeof inventoryOf>[0][number]);
@@ -53,5 +53,5 @@ function synthesise(given: readonly string[]): void {
     const resources = Object.keys(templates[index]?.Resources ?? {}).length;
     console.log(`${stack.stackName.padEnd(32)} ${String(resources).padStart(4)} resources`);
   }
-  console.log(`\n${printEstimate(inventoryOf(templates))}\n\nwritten to cdk.out`);
+  console.log(`\n${printEstimate(inventoryOf(templates))}\n\nwritten to dist/cdk.out`);
 }

@@ -2,7 +2,7 @@
 export interface Price {
   usd: number;
   unit: string;
-  /** Where the figure is from. */
+  /** The page to compare the figure with. */
   from: string;
 }
 
@@ -11,12 +11,12 @@ const dynamodb = 'aws.amazon.com/dynamodb/pricing/on-demand';
 const cloudwatch = 'aws.amazon.com/cloudwatch/pricing';
 const kms = 'aws.amazon.com/kms/pricing';
 
-/** The region, and when the figures were last compared with the pages that they name. */
+/** The region, and when the figures were written down. */
 export const pricesOf = {
   region: 'eu-central-1',
   asOf: '2026-11',
-  /** No price list could be fetched where this was written: figures are as published and known by then. Compare before you rely on them. */
-  note: 'from published price lists as known in 2026-11, not fetched from AWS; without free tiers, discounts and taxes',
+  /** No price list could be fetched where this was written: figures are from memory of the pages they name. Compare before you rely on them. */
+  note: 'from memory of the price pages named in cost/prices.ts, not fetched from AWS; without free tiers, discounts and taxes',
 } as const;
 
 export const prices = {

@@ -77,6 +77,7 @@ describe('settings', () => {
     [{ ...everything, wafCertificateArn: '' }, 'wafCertificateArn is needed'],
     [{ zoneId: 'Z0123456789' }, 'go together'],
     [{ environment: 'a-b' }, 'is no name'],
+    [{ codeCommit: 'arn:aws:codecommit:eu-central-1:123456789012:*' }, 'is no ARN of a repository'],
     [{ environment: 'a'.repeat(21) }, 'is no name'],
   ])('%o: %s', (more, message) => {
     expect(caught(() => settingsOf(more)).message).toContain(message);

@@ -73,7 +73,6 @@ const table: Record<string, string[]> = {
   publish: [
     ...readsAndWrites(
       'T#acme',
-      'T#acme#R#*',
       'T#acme#A#*',
       'T#acme#C#*',
       'T#acme#I',
@@ -95,7 +94,7 @@ const table: Record<string, string[]> = {
   report: [
     ...readsAndWrites(
       'T#acme',
-      'T#acme#R#*',
+
       'T#acme#A#*',
       'T#acme#C#*',
       ...bodies(['reports', 'agent-mail', 'hints', 'publish-jobs']),
@@ -105,7 +104,6 @@ const table: Record<string, string[]> = {
     ...['reports-dead', 'agent-mail-dead', 'hints', 'publish-jobs', 'wake-*'].map(
       (queue) => `sqs:SendMessage on ${queue}`,
     ),
-    'kms:GenerateDataKey on CIPHER for T#acme#C#*#B',
     'kms:Decrypt on CIPHER for T#acme#C#*#B',
   ],
   sweep: [
@@ -206,6 +204,18 @@ describe('who may what (reference §2.3)', () => {
       }
       expect(denied, spec.name).toEqual(expect.arrayContaining(['dynamodb:Scan', 'dynamodb:PartiQLSelect']));
     }
+  });
+
+  test('repositories in CodeCommit are read by plan, and only those that are named', () => {
+    const repository = 'arn:aws:codecommit:eu-central-1:123456789012:deploy';
+
+    const pulling = functions.flatMap((spec) =>
+      functionPolicy(spec, { ...scope, codeCommit: [repository] })
+        .Statement.filter(({ Action }) => Action.includes('codecommit:GitPull'))
+        .map(({ Resource }) => [spec.name, Resource]),
+    );
+
+    expect(pulling).toEqual([['plan', [repository]]]);
   });
 
   test('policies fit into a role, with the longest names that there can be', () => {
