@@ -29,6 +29,8 @@ export interface Synthesised {
   templates: Record<'state' | 'compute' | 'edge' | 'observability', Template> & { front?: Template };
   /** All of them, as CloudFormation gets them. */
   all: { Resources: Record<string, { Type: string; Properties?: Record<string, unknown> }> }[];
+  /** Where the assembly lies. */
+  folder: string;
   remove(): void;
 }
 
@@ -54,6 +56,7 @@ export function synthesise(context: Record<string, string>): Synthesised {
       ...(stacks.front === undefined ? {} : { front: Template.fromStack(stacks.front) }),
     },
     all: artifacts.map((artifact) => artifact.template as Synthesised['all'][number]),
+    folder: join(folder, 'out'),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
