@@ -51,13 +51,10 @@ function matchPath(pattern: string, path: string): Record<string, string> | unde
   const given = path.split('/').slice(1);
   for (const [index, part] of parts.entries()) {
     const name = /^\{(\w+)(\+?)\}$/.exec(part);
-    if (name?.[2] === '+') {
-      parameters[name[1] ?? ''] = given.slice(index).join('/');
-      return parameters;
-    }
-    const value = given[index];
-    if (value === undefined || (name === null && value !== part) || value === '') return undefined;
+    const value = name?.[2] === '+' ? given.slice(index).join('/') : given[index];
+    if (value === undefined || (name === null ? value !== part : value === '')) return undefined;
     if (name !== null) parameters[name[1] ?? ''] = value;
+    if (name?.[2] === '+') return parameters;
   }
   return given.length === parts.length ? parameters : undefined;
 }

@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
+import { createWriteStream, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HawserError, messageOf } from '#shared/errors.ts';
 import { lockDataFolder } from '#shared/adapters/embedded/data-folder.ts';
@@ -81,6 +81,14 @@ async function assemble(start: ServiceStart, closers: Closer[]): Promise<Omit<Ru
   const clients = openClients(emulators.endpoints);
   closers.push(() => closeClients(clients));
   const resources = await makeResources(clients, emulators.endpoints, organisation);
+  closers.push(
+    tellPlaces(start.dataDir, {
+      region,
+      endpoints: emulators.endpoints,
+      table: resources.table,
+      queueBase: resources.queueBase,
+    }),
+  );
   terminal.done();
 
   terminal.step('Service');
@@ -179,6 +187,21 @@ async function addCluster(url: string, token: string, cluster: { name: string; s
   const answer = ClusterInstall.pick({ registration: true }).safeParse(response.ok ? JSON.parse(text) : undefined);
   if (answer.data?.registration !== undefined) return answer.data.registration.token;
   throw new HawserError('internal', `cluster ${cluster.name} could not be registered: ${response.status} ${text}`);
+}
+
+/** Where everything is, for people who want to look into table and queues with AWS's own tools; gone with the emulators. */
+export interface Places {
+  region: string;
+  endpoints: { dynamodb: string; localstack: string };
+  table: string;
+  /** Before the name of a queue in its URL. */
+  queueBase: string;
+}
+
+function tellPlaces(dataDir: string, places: Places): () => void {
+  const file = join(dataDir, 'aws.json');
+  writeFileSync(file, `${JSON.stringify(places, null, 2)}\n`, { mode: 0o600 });
+  return () => rmSync(file, { force: true });
 }
 
 /** What functions write to /tmp; nothing of it outlives the run. */

@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { createKubeClient, type KubeClient } from '#localstack/cluster/kube-client.ts';
 import { startProduct } from '#localstack/product.ts';
 import type { RunFile } from '#localstack/run-file.ts';
+import type { StartService } from '#localstack/running-service.ts';
 import { createTerminal } from '#localstack/terminal.ts';
 
 const execute = promisify(execFile);
@@ -30,9 +31,19 @@ export interface TestProduct {
   end(): Promise<void>;
 }
 
-/** Starts the product. `dataDir` keeps an earlier one's folder; `auditLog` lets requests be counted at the API server. */
+/**
+ * Starts the product. `dataDir` keeps an earlier one's folder; `auditLog` lets requests be counted at the API server;
+ * `startService` puts another service in the middle than the embedded one.
+ */
 export async function startTestProduct(
-  options: { demo?: boolean; auditLog?: boolean; clusters?: number; dataDir?: string; verbose?: boolean } = {},
+  options: {
+    demo?: boolean;
+    auditLog?: boolean;
+    clusters?: number;
+    dataDir?: string;
+    verbose?: boolean;
+    startService?: StartService;
+  } = {},
 ): Promise<TestProduct> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'hawser-product-'));
   const silent = new PassThrough() as unknown as NodeJS.WriteStream;
@@ -50,6 +61,7 @@ export async function startTestProduct(
     },
     createTerminal(silent),
     new AbortController().signal,
+    options.startService,
   );
   return testProduct(product.run, dataDir, product.stop);
 }

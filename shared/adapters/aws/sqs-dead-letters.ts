@@ -30,10 +30,14 @@ export async function peek(deps: DeadDeps, limit: number): Promise<DeadLetter[]>
   }
 }
 
-/** Sends them again as new messages, then deletes them here: who dies between sends one twice. Returns how many. */
+/**
+ * Sends them again as new messages, then deletes them here: who dies between sends one twice. Returns how many. Those that die
+ * while this goes on stay: what dies again at once would otherwise be sent again without end.
+ */
 export async function redrive(deps: DeadDeps, ids: readonly string[] | undefined): Promise<number> {
   const wanted = ids === undefined ? undefined : new Set(ids);
   const others: Message[] = [];
+  const since = deps.clock.now();
   let sent = 0;
   try {
     for (;;) {
@@ -42,7 +46,8 @@ export async function redrive(deps: DeadDeps, ids: readonly string[] | undefined
       // Seen before: hidden for too short a time, so everything has come by.
       if (batch.length === 0 || batch.some((message) => others.some((other) => other.MessageId === message.MessageId)))
         break;
-      const chosen = batch.filter((message) => wanted === undefined || wanted.delete(message.MessageId ?? ''));
+      const dead = batch.filter((message) => Number(message.Attributes?.SentTimestamp ?? 0) <= since);
+      const chosen = dead.filter((message) => wanted === undefined || wanted.delete(message.MessageId ?? ''));
       others.push(...batch.filter((message) => !chosen.includes(message)));
       await sendAll(deps, deps.settings.name, deps.url, chosen.map(toOutgoing));
       await deleteAll(deps, deps.settings.name, deps.deadUrl, chosen.map(receiptOf));
