@@ -26,6 +26,11 @@ export function inputsKey(organisation: string): string {
   return `T#${organisation}#I`;
 }
 
+/** Secrets that are kept as sealed rows; also the context that they are sealed for. */
+export function secretsKey(organisation: string): string {
+  return `T#${organisation}#S`;
+}
+
 /** Digits wide enough for every generation and version, so that byte order is numeric order. */
 export function padded(number: number): string {
   return String(number).padStart(14, '0');
@@ -40,6 +45,7 @@ export const sortKeys = {
   repositoryTemplate: (id: string) => `REPOSITORYTEMPLATE#${id}`,
   repositoryUrl: (digest: string) => `REPOSITORYURL#${digest}`,
   token: (digest: string) => `TOKEN#${digest}`,
+  secret: (name: string) => `SECRET#${name}`,
   /** Failed attempts of somebody to prove who they are; expires. */
   attempts: (digest: string) => `ATTEMPTS#${digest}`,
   /** Declared objects that are not applications (GitRepository, ConfigMaps): as handed in. */
