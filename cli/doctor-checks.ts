@@ -1,3 +1,4 @@
+import { isSshUrl } from '#shared/domain/repository-url.ts';
 import type { ApplicationSummary, ClusterView, QueueView, RepositoryView } from '#shared/messages/api.ts';
 import type { z } from 'zod';
 import { age } from './output/age.ts';
@@ -79,9 +80,12 @@ export function checkRepositories(repositories: readonly RepositoryView[], now: 
   return repositories.map((repository): Check => {
     const subject = `repository ${repository.id}`;
     if (repository.error !== undefined) {
+      const how = isSshUrl(repository.url)
+        ? '`hawser repo add URL --ssh-private-key-path FILE --known-hosts FILE`'
+        : '`hawser repo add URL --username … --password -`';
       const todo = repository.hasCredentials
-        ? 'Check its address, and its credentials with `hawser repo add URL --username … --password -`.'
-        : 'Check its address; if it is private, give credentials with `hawser repo add URL --username … --password -`.';
+        ? `Check its address, and its credentials with ${how}.`
+        : `Check its address; if it is private, give credentials with ${how}.`;
       return { grade: 'fail', subject, finding: repository.error, todo };
     }
     if (repository.lastSeenAt === undefined) {

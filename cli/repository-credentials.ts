@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { credentialsMisfit, type RepositoryCredentials } from '#shared/domain/repository-credentials.ts';
+import type { RepositoryCredentials } from '#shared/domain/repository-credentials.ts';
+import { credentialsMisfit } from '#shared/domain/repository-url.ts';
 import { readSecret } from './ask-first.ts';
 import type { Context } from './context.ts';
 import { usage } from './failure.ts';

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { opensRepositories, secretUse } from '#shared/domain/compile/repository-secret.ts';
+import { opensRepositories, secretUse } from '#shared/domain/compile/secret-use.ts';
 import { handedInRole } from '#shared/domain/declared-kinds.ts';
 import type { JsonObject } from '#shared/domain/json.ts';
 import { splitApiVersion } from '#shared/domain/kube-object.ts';

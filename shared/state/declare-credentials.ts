@@ -1,15 +1,9 @@
 import { HawserError } from '../errors.ts';
-import {
-  compileRepositorySecret,
-  gitRepositoryCredentials,
-  refersTo,
-  secretUse,
-  withoutData,
-  type RepositorySecret,
-} from '../domain/compile/repository-secret.ts';
+import { compileRepositorySecret, withoutData, type RepositorySecret } from '../domain/compile/repository-secret.ts';
+import { gitRepositoryCredentials, refersTo, secretUse } from '../domain/compile/secret-use.ts';
 import { sha256 } from '../domain/digest.ts';
 import type { JsonObject } from '../domain/json.ts';
-import { isRepositoryUrl } from '../domain/repository-credentials.ts';
+import { isRepositoryUrl } from '../domain/repository-url.ts';
 import { toId } from '../domain/ids.ts';
 import { identity, type DeclareContext, type DeclareItem } from './declare-context.ts';
 import { organisationKey, sortKeys } from './keys.ts';

@@ -1,14 +1,11 @@
 import { HawserError } from '../errors.ts';
 import {
-  codecommitHttps,
-  credentialsMisfit,
-  isSshUrl,
   parseStoredAccess,
-  scpParts,
   type CredentialKind,
   type RepositoryCredentials,
   type StoredAccess,
 } from '../domain/repository-credentials.ts';
+import { codecommitHttps, credentialsMisfit, isSshUrl, scpParts } from '../domain/repository-url.ts';
 import type { RepositoryAccess } from '../ports/git-source.ts';
 import type { SecretStore } from '../ports/secret-store.ts';
 import type { StateStore } from '../ports/state-store.ts';

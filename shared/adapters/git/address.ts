@@ -2,7 +2,7 @@ import { lookup as resolveName } from 'node:dns';
 import { BlockList, isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
 
-import { codecommitHttps, isSshUrl, scpParts } from '../../domain/repository-credentials.ts';
+import { codecommitHttps, isSshUrl, scpParts } from '../../domain/repository-url.ts';
 import { HawserError } from '../../errors.ts';
 
 /** Which addresses may be called. */

@@ -1,4 +1,4 @@
-import { codecommitRegion } from '../../domain/repository-credentials.ts';
+import { codecommitRegion } from '../../domain/repository-url.ts';
 import { HawserError } from '../../errors.ts';
 import type { RepositoryAccess } from '../../ports/git-source.ts';
 import type { AppTokens } from './github-app.ts';

@@ -1,42 +1,20 @@
 import { HawserError } from '../../errors.ts';
 import { isJsonObject, type JsonObject } from '../json.ts';
-import {
-  codecommitRegion,
-  isRepositoryUrl,
-  isSshUrl,
-  RepositoryCredentials,
-  type StoredAccess,
-} from '../repository-credentials.ts';
+import { RepositoryCredentials, type StoredAccess } from '../repository-credentials.ts';
+import { isRepositoryUrl, isSshUrl } from '../repository-url.ts';
+import type { SecretUse } from './secret-use.ts';
 
 /** A Secret that opens repositories, read: for one URL, for all below one, or for whoever refers to it (Flux). */
 export interface RepositorySecret {
-  use: 'repository' | 'template' | 'referenced';
+  use: SecretUse;
   url?: string;
   stored: StoredAccess;
   /** What of it has no effect here. */
   notes: string[];
 }
 
-const argoLabel = 'argocd.argoproj.io/secret-type';
-
-/** Keys of Flux's Secrets that prove who one is, or which host is the right one (fluxcd.io/flux/components/source/gitrepositories). */
-const fluxKeys = ['password', 'bearerToken', 'identity', 'githubAppPrivateKey', 'caFile', 'ca.crt'];
-
-/** What a Secret that is handed in says it is for; undefined where it does not look as if it opened repositories. */
-export function secretUse(object: JsonObject): RepositorySecret['use'] | undefined {
-  if (object['apiVersion'] !== 'v1' || object['kind'] !== 'Secret') return undefined;
-  const metadata = isJsonObject(object['metadata']) ? object['metadata'] : {};
-  const labels = isJsonObject(metadata['labels']) ? metadata['labels'] : {};
-  const type = labels[argoLabel];
-  if (type === 'repository') return 'repository';
-  if (type === 'repo-creds') return 'template';
-  if (type !== undefined) return undefined;
-  const keys = [...keysOf(object['data']), ...keysOf(object['stringData'])];
-  return fluxKeys.some((key) => keys.includes(key)) ? 'referenced' : undefined;
-}
-
 /** Reads a Secret. Errors name keys and reasons, never values (NT-90, NT-93). */
-export function compileRepositorySecret(object: JsonObject, use: RepositorySecret['use']): RepositorySecret {
+export function compileRepositorySecret(object: JsonObject, use: SecretUse): RepositorySecret {
   const values = decode(object);
   if (use !== 'referenced') return compileArgo(values, use);
   const { stored, notes } = compileFlux(values);
@@ -154,33 +132,6 @@ function basicCredentials(values: Map<string, string>): RepositoryCredentials | 
   return checked('username or password', { kind: 'basic', password, ...(username ? { username } : {}) });
 }
 
-/** True where one of the GitRepositories refers to the Secret, which must be in its namespace. */
-export function opensRepositories(secret: JsonObject, objects: readonly JsonObject[]): boolean {
-  return objects.some((object) => object['kind'] === 'GitRepository' && refersTo(object, secret));
-}
-
-/** Whether a GitRepository refers to the Secret. */
-export function refersTo(gitRepository: JsonObject, secret: JsonObject): boolean {
-  const name = gitRepositoryCredentials(gitRepository).secret;
-  const [from, to] = [gitRepository, secret].map((object) => {
-    const metadata = isJsonObject(object['metadata']) ? object['metadata'] : {};
-    return { namespace: metadata['namespace'] || 'default', name: metadata['name'] };
-  });
-  return name !== undefined && to?.name === name && from?.namespace === to.namespace;
-}
-
-/** What a GitRepository itself says of its credentials: `provider: aws` is the role of the function, for CodeCommit. */
-export function gitRepositoryCredentials(object: JsonObject): { url: string; secret?: string; codecommit?: true } {
-  const spec = isJsonObject(object['spec']) ? object['spec'] : {};
-  const url = typeof spec['url'] === 'string' ? spec['url'] : '';
-  const name = isJsonObject(spec['secretRef']) ? spec['secretRef']['name'] : undefined;
-  return {
-    url,
-    ...(typeof name === 'string' && name !== '' ? { secret: name } : {}),
-    ...(spec['provider'] === 'aws' && codecommitRegion(url) !== undefined ? { codecommit: true } : {}),
-  };
-}
-
 /** The schema's own sentence, without what was given. */
 function checked(keys: string, credentials: RepositoryCredentials): RepositoryCredentials {
   const result = RepositoryCredentials.safeParse(credentials);
@@ -204,10 +155,6 @@ function decode(object: JsonObject): Map<string, string> {
 
 function entriesOf(value: unknown): [string, unknown][] {
   return isJsonObject(value) ? Object.entries(value) : [];
-}
-
-function keysOf(value: unknown): string[] {
-  return entriesOf(value).map(([key]) => key);
 }
 
 function isTrue(text: string | undefined): boolean {
