@@ -111,7 +111,7 @@ export function createIntake(deps: IntakeDeps): Intake {
   }
 
   function refuse(assignment: Assignment, error: unknown): boolean {
-    if (hasEnded(error) && !inVain(assignment, error)) return false;
+    if (hasEnded(assignment, error) && !inVain(assignment, error)) return false;
     const later = error instanceof HawserError && error.retry === 'later';
     log[later ? 'warn' : 'error'](
       { application: assignment.application, reason: messageOf(error) },
@@ -123,6 +123,12 @@ export function createIntake(deps: IntakeDeps): Intake {
       applications.wake(known.id);
     }
     return later;
+  }
+
+  /** The one refusal that a newer signature cures. */
+  function hasEnded({ root }: Assignment, error: unknown): boolean {
+    const isTime = error instanceof HawserError && error.data['reason'] === 'certificate-time';
+    return isTime && Date.parse(root.certificate.notAfter) < deps.clock.now();
   }
 
   /** The service is asked to sign it again; only who has asked often enough complains. */
@@ -159,11 +165,6 @@ export function createIntake(deps: IntakeDeps): Intake {
 /** True for the very root that an application has, taken in or about to be. */
 function isHeld(app: AppRuntime | undefined, digest: string): boolean {
   return app !== undefined && (app.incoming?.rootDigest ?? app.record.rootDigest) === digest;
-}
-
-/** The one refusal that a newer signature cures. */
-function hasEnded(error: unknown): boolean {
-  return error instanceof HawserError && error.data['reason'] === 'certificate-time';
 }
 
 function snapshotOf(

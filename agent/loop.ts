@@ -68,7 +68,9 @@ export function createAgent(deps: AgentDeps): Agent {
     parentMarks: (state) => parentMarks(state.record.application, [...state.record.inventory.keys()].map(parseKey)),
   });
 
-  const renewals = createRenewals(clock);
+  const renewals = createRenewals(clock, (application) =>
+    log.warn({ application, now: new Date(clock.now()).toISOString() }, 'a root stays refused: is the clock right?'),
+  );
   let ready = false;
   const applications = managed();
   const reporter = reports();

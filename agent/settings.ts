@@ -48,7 +48,10 @@ const Environment = z
     if (bearer === undefined && (!isDirect || values.HAWSER_HUB === 'https'))
       complain('HAWSER_AGENT_TOKEN', 'must be set, or HAWSER_AGENT_TOKEN_FILE, or HAWSER_SERVICE_ACCOUNT_TOKEN_FILE');
     if (values.HAWSER_HUB === 'direct' && !isDirect && values.HAWSER_SERVICE_ACCOUNT_TOKEN_FILE === undefined)
-      complain('HAWSER_HUB', 'can be direct only with HAWSER_SERVICE_ACCOUNT_TOKEN_FILE, or with the places in AWS (HAWSER_AWS_TABLE and the others)');
+      complain(
+        'HAWSER_HUB',
+        'can be direct only with HAWSER_SERVICE_ACCOUNT_TOKEN_FILE, or with the places in AWS (HAWSER_AWS_TABLE and the others)',
+      );
   });
 
 const awsNames = [

@@ -92,17 +92,17 @@ function placesOf({ from }: AwsHubDeps, session: Session | undefined): AwsPlaces
 function openHub(deps: AwsHubDeps, places: AwsPlaces, keeper: SessionKeeper | undefined): Hub {
   const { organisation, cluster, clock, random } = deps;
   const { table, cipherKey: keyId } = places;
-  const common = {
-    region: places.region,
-    ...(keeper === undefined ? {} : { credentials: credentialsOf(keeper, clock) }),
-  };
   const at = (service: 'dynamodb' | 'sqs' | 'kms') => {
     const endpoint = places.endpoints?.[service];
-    return { ...common, ...(endpoint === undefined ? {} : { endpoint }) };
+    return { region: places.region, ...(endpoint === undefined ? {} : { endpoint }) };
   };
-  const rows = { client: new DynamoDBClient({ ...clientSettings(), ...at('dynamodb') }), table, clock, random };
-  const kms = new KMSClient({ ...clientSettings(), ...at('kms') });
-  const sqs = new SQSClient({ ...clientSettings('long-polls'), ...at('sqs') });
+  const session = keeper === undefined ? {} : { credentials: credentialsOf(keeper, clock) };
+  const client = new DynamoDBClient({ ...clientSettings(), ...at('dynamodb'), ...session });
+  // One cache for all: a role's credentials are asked for once.
+  const { credentials } = client.config;
+  const rows = { client, table, clock, random };
+  const kms = new KMSClient({ ...clientSettings(), ...at('kms'), credentials });
+  const sqs = new SQSClient({ ...clientSettings('long-polls'), ...at('sqs'), credentials });
   const chunks = createChunkStore(rows);
   const queueAt = (url: string, settings: typeof wakeSettings) =>
     createQueues({ client: sqs, clock, random, chunks, urls: () => ({ url, deadUrl: url }) }).open(settings);

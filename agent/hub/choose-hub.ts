@@ -29,7 +29,7 @@ export function createChosenHub(deps: ChoiceDeps): Hub {
   let closedUntil = -Infinity;
 
   async function run<T>(call: (hub: Hub) => Promise<T>): Promise<T> {
-    const direct = clock.monotonic() < closedUntil && https !== undefined ? undefined : await deps.direct();
+    const direct = clock.monotonic() < closedUntil && https !== undefined ? undefined : await openDirect();
     if (direct === undefined) {
       if (https === undefined) throw noDirectAccess();
       return call(https);
@@ -45,6 +45,17 @@ export function createChosenHub(deps: ChoiceDeps): Hub {
       if (https === undefined || !isOutage(error) || failures < (proven ? failuresOfProven : 1)) throw error;
       fallBack(error);
       return call(https);
+    }
+  }
+
+  /** Code that cannot be loaded closes the way as a network does; where credentials are lacking HTTPS says so, too. */
+  async function openDirect(): Promise<Hub | undefined> {
+    try {
+      return await deps.direct();
+    } catch (error) {
+      if (https === undefined || error instanceof HawserError) throw error;
+      fallBack(error);
+      return undefined;
     }
   }
 

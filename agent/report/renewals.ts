@@ -21,8 +21,11 @@ const mostAsks = 8;
 /** After so many wishes that were heard the clocks disagree, or nobody signs. */
 const patientAsks = 3;
 
-/** Creates the list. Once an application was named, it is named again after 1, 2, 4 … minutes, eight times in all per start of the agent. */
-export function createRenewals(clock: Pick<Clock, 'monotonic'>): Renewals {
+/**
+ * Creates the list. Once an application was named, it is named again after 1, 2, 4 … minutes, eight times in all per start of the agent.
+ * `inVain` is told once of one that stays refused although it was asked for.
+ */
+export function createRenewals(clock: Pick<Clock, 'monotonic'>, inVain: (application: string) => void): Renewals {
   const wanted = new Map<string, { asks: number; notBefore: number }>();
   return {
     note(application) {
@@ -43,6 +46,7 @@ export function createRenewals(clock: Pick<Clock, 'monotonic'>): Renewals {
         const known = wanted.get(application);
         if (known === undefined) continue;
         known.asks += 1;
+        if (known.asks === patientAsks) inVain(application);
         known.notBefore = clock.monotonic() + Math.min(longestWaitMs, firstWaitMs * 2 ** (known.asks - 1));
       }
     },

@@ -187,7 +187,7 @@ async function reportIn(body: string): Promise<AgentReport> {
 describe('the list of wishes', () => {
   it('names five hundred at a time, each until it is settled', () => {
     const clock = createFakeClock();
-    const renewals = createRenewals(clock);
+    const renewals = createRenewals(clock, () => undefined);
     for (let index = 0; index < 1200; index += 1) renewals.note(`app-${index}`);
     const first = renewals.due();
     expect(first).toHaveLength(500);
@@ -200,12 +200,14 @@ describe('the list of wishes', () => {
 
   it('says when asking has been in vain for a while', async () => {
     const clock = createFakeClock();
-    const renewals = createRenewals(clock);
+    const told: string[] = [];
+    const renewals = createRenewals(clock, (application) => told.push(application));
     for (let asks = 0; asks < 3; asks += 1) {
       expect(renewals.note('web')).toBe(false);
       renewals.asked(renewals.due());
       await clock.advance(3600_000);
     }
     expect(renewals.note('web')).toBe(true);
+    expect(told).toEqual(['web']);
   });
 });

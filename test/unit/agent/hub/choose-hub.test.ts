@@ -101,6 +101,20 @@ describe('the way to the service', () => {
     expect([direct.calls, https.calls]).toEqual([4, 1]);
   });
 
+  it('is HTTPS where the code of the other cannot be loaded', async () => {
+    const broken = new Error('Cannot find module parts/aws-hub.mjs');
+    const hub = createChosenHub({
+      direct: () => Promise.reject(broken),
+      https: https.hub,
+      clock,
+      log: silent,
+      random: () => 0.5,
+    });
+    await poll(hub);
+    await poll(hub);
+    expect(https.calls).toBe(2);
+  });
+
   it('is not left for what is wrong with one message', async () => {
     direct.failure = new HawserError('too-large', 'a report is too large');
     const hub = open();
