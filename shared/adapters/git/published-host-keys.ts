@@ -1,7 +1,7 @@
 /**
- * Host keys that the large Git hosts publish, in the format of known_hosts, as they stood on 2026-11-21. A host that
- * changes its keys is refused until they are changed here, or given with the credentials. Their fingerprints, from the
- * hosts' own pages, stand in the test of this file.
+ * Host keys that the large Git hosts publish, in the format of known_hosts. Put together on 2026-11-21 from stored copies of
+ * the pages named, not from the hosts themselves; the fingerprints that those pages give stand in the test of this file.
+ * A host that changes its keys is refused until they are changed here, or given with the credentials.
  */
 export const publishedHostKeys: readonly { source: string; lines: readonly string[] }[] = [
   {

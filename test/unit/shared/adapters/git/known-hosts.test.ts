@@ -71,7 +71,7 @@ describe('known hosts (NT-27)', () => {
 });
 
 describe('published host keys', () => {
-  // From the pages of the hosts that the file names.
+  // As the hosts' pages give them; taken from stored copies of those pages and of texts that quote them.
   it.each([
     [
       'github.com',
