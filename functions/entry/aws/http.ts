@@ -13,6 +13,9 @@ interface App {
 }
 type Answer = APIGatewayProxyStructuredResultV2;
 
+// Node loads what requests and responses are made of with the first one: now, while Lambda starts, and not when somebody waits.
+Response.json(null);
+
 /** A function that answers HTTP requests of API Gateway (payload format 2.0) with a Hono app. */
 export function httpFunction(core: Core, app: App, options: { bell?: FlushedBell } = {}) {
   const fitting: App = { fetch: async (request, env) => fitAnswer(request, await app.fetch(request, env)) };

@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { idPattern } from '#shared/domain/ids.ts';
 import { HawserError } from '#shared/errors.ts';
 
+/** Set by the bundler: the version that was built. */
+declare const HAWSER_VERSION: string | undefined;
+
 const required = z.string('is missing').min(1, 'is empty');
 /** A queue's URL or an address. */
 const url = required.regex(/^https?:\/\/\S+$/, 'is no URL');
@@ -11,7 +14,7 @@ const variables = {
   environment: ['HAWSER_ENVIRONMENT', required.regex(/^[a-z0-9-]{1,32}$/, 'must be 1 to 32 of a-z, 0-9 and -')],
   organisation: ['HAWSER_ORGANISATION', required.regex(idPattern, 'must be 1 to 63 of a-z, 0-9 and -')],
   logLevel: ['HAWSER_LOG_LEVEL', z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info')],
-  version: ['HAWSER_VERSION', z.string().default('0.0.0')],
+  version: ['HAWSER_VERSION', z.string().default(typeof HAWSER_VERSION === 'string' ? HAWSER_VERSION : '0.0.0')],
   table: ['HAWSER_TABLE', required],
   queueBase: ['HAWSER_QUEUE_BASE', url],
   cipherKey: ['HAWSER_CIPHER_KEY', required],
