@@ -13,14 +13,14 @@ export const functions: readonly FunctionSpec[] = [
     timeoutSeconds: 10,
     reserved: 100,
     trigger: { routes: ['POST /webhooks/{provider}/{repository}'] },
-    environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_SECRET_PREFIX'],
+    environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_CIPHER_KEY'],
     may: {
       table: [
-        { actions: ['GetItem'], parts: ['organisation'] },
+        { actions: ['GetItem'], parts: ['organisation', 'secrets'] },
         { actions: ['PutItem'], parts: ['marks'] },
       ],
       send: ['hints'],
-      secrets: [{ actions: ['GetSecretValue'], kinds: ['webhook'] }],
+      keys: { seal: [], open: ['secrets'] },
     },
   },
   {
@@ -39,18 +39,17 @@ export const functions: readonly FunctionSpec[] = [
       'HAWSER_SECRET_PREFIX',
     ],
     may: {
-      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'bodies'),
+      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'bodies', 'secrets'),
       // Redriving sends dead letters of any queue again.
       send: ['hints', 'publish-jobs', 'reports', 'render-jobs', 'agent-mail'],
       deadLetters: true,
       wake: 'manage',
       secrets: [
         // Written only: credentials of repositories leave the service to nobody who asks (NT-94).
-        { actions: ['CreateSecret', 'PutSecretValue', 'DeleteSecret'], kinds: ['webhook', 'repository'] },
-        { actions: ['GetSecretValue'], kinds: ['webhook'] },
+        { actions: ['CreateSecret', 'PutSecretValue', 'DeleteSecret'], kinds: ['repository'] },
       ],
-      // Seals reports that are too large for a message.
-      keys: { seal: ['snapshots'], open: ['snapshots'], publicKey: true },
+      // Seals reports that are too large for a message, and the keys that webhooks are signed with.
+      keys: { seal: ['snapshots', 'secrets'], open: ['snapshots', 'secrets'], publicKey: true },
     },
   },
   {
@@ -107,8 +106,8 @@ export const functions: readonly FunctionSpec[] = [
   {
     name: 'render-sandbox',
     does: 'runs helm, kustomize and kubectl on one input bundle, with no permission and no network',
-    // LIM-11.
-    memoryMb: 2048,
+    // LIM-11 lets one render use 2 GiB; what starts and watches it comes on top.
+    memoryMb: 3008,
     timeoutSeconds: sandboxTimeoutSeconds,
     // Up to the batch of each render at once.
     reserved: 200,
@@ -124,20 +123,18 @@ export const functions: readonly FunctionSpec[] = [
     timeoutSeconds: 30,
     reserved: 50,
     trigger: { queues: [{ name: 'publish-jobs', most: 50 }] },
-    environment: [
-      'HAWSER_TABLE',
-      'HAWSER_QUEUE_BASE',
-      'HAWSER_CIPHER_KEY',
-      'HAWSER_ROOT_KEY_PREFIX',
-      'HAWSER_SECRET_PREFIX',
-    ],
+    environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_CIPHER_KEY', 'HAWSER_ROOT_KEY_PREFIX'],
     may: {
-      table: readAndWrite('organisation', 'applications', 'clusters', 'inputs', 'bodies'),
+      table: readAndWrite('organisation', 'applications', 'clusters', 'inputs', 'secrets', 'bodies'),
       send: ['hints', 'publish-jobs'],
       wake: 'send',
-      // An app of apps registers repositories, and each gets a secret for its webhooks. Never the credentials for Git.
-      secrets: [{ actions: ['GetSecretValue', 'CreateSecret', 'PutSecretValue'], kinds: ['webhook'] }],
-      keys: { seal: ['snapshots', 'inputs'], open: ['snapshots', 'inputs'], publicKey: true, sign: true },
+      // An app of apps registers repositories, and each gets a key for its webhooks. Never the credentials for Git.
+      keys: {
+        seal: ['snapshots', 'inputs', 'secrets'],
+        open: ['snapshots', 'inputs', 'secrets'],
+        publicKey: true,
+        sign: true,
+      },
     },
   },
   {
@@ -206,8 +203,16 @@ export const throttling: {
   others: { rate: 1000, burst: 2000 },
 };
 
-/** Kinds of partitions of the one table (shared/state/keys.ts); `bodies`: messages too large for a queue that the function uses; `marks`: repositories that a webhook could send no hint for. */
-export type TablePart = 'organisation' | 'repositories' | 'applications' | 'clusters' | 'inputs' | 'bodies' | 'marks';
+/** Kinds of partitions of the one table (shared/state/keys.ts); `bodies`: messages too large for a queue that the function uses; `marks`: repositories that a webhook could send no hint for; `secrets`: sealed rows (shared/state/sealed-secrets.ts). */
+export type TablePart =
+  | 'organisation'
+  | 'repositories'
+  | 'applications'
+  | 'clusters'
+  | 'inputs'
+  | 'secrets'
+  | 'bodies'
+  | 'marks';
 
 export interface TableGrant {
   /** Without `dynamodb:`. */
@@ -215,8 +220,8 @@ export interface TableGrant {
   parts: readonly TablePart[];
 }
 
-/** What encryption contexts name: a cluster's snapshots, or the organisation's inputs. */
-export type KeyContext = 'snapshots' | 'inputs';
+/** What encryption contexts name: a cluster's snapshots, the organisation's inputs, or its sealed rows. */
+export type KeyContext = 'snapshots' | 'inputs' | 'secrets';
 
 /** What a function may do; nothing else. Queues that start it come on top, with their dead letters. */
 export interface Grants {
@@ -228,7 +233,7 @@ export interface Grants {
   /** Wake queues of clusters: send to them, or also make, empty and remove them. */
   wake?: 'send' | 'manage';
   /** Secrets named `ORG/KIND/…`; actions without `secretsmanager:`. */
-  secrets?: readonly { actions: readonly string[]; kinds: readonly ('webhook' | 'repository')[] }[];
+  secrets?: readonly { actions: readonly string[]; kinds: readonly 'repository'[] }[];
   keys?: { seal: readonly KeyContext[]; open: readonly KeyContext[]; publicKey?: boolean; sign?: boolean };
   invoke?: string;
   /** Read the CodeCommit repositories that the deployment names. */

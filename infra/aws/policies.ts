@@ -1,5 +1,5 @@
 import { flow } from '#shared/flow.ts';
-import { functions, type FunctionSpec, type Grants, type TablePart } from './functions.ts';
+import { functions, type FunctionSpec, type Grants, type KeyContext, type TablePart } from './functions.ts';
 import { arnsOf, type Arns, type Place } from './names.ts';
 
 /** One statement as IAM takes it. */
@@ -133,8 +133,9 @@ export function policy(statements: readonly Statement[]): PolicyDocument {
 }
 
 /** The encryption contexts under which data keys of such contents are wrapped (`hawser:context`, shared/state/keys.ts). */
-export function contextsOf(organisation: string, kind: 'snapshots' | 'inputs'): string {
-  return kind === 'snapshots' ? `T#${organisation}#C#*#B` : `T#${organisation}#I`;
+export function contextsOf(organisation: string, kind: KeyContext): string {
+  const tenant = `T#${organisation}`;
+  return { snapshots: `${tenant}#C#*#B`, inputs: `${tenant}#I`, secrets: `${tenant}#S` }[kind];
 }
 
 /** Data keys of these contexts and no other: the call must name a context, and only this one. */
@@ -189,6 +190,7 @@ function partitionsOf(part: TablePart, organisation: string, spec: FunctionSpec)
     applications: [`${tenant}#A#*`],
     clusters: [`${tenant}#C#*`],
     inputs: [`${tenant}#I`, `${tenant}#I#*`],
+    secrets: [`${tenant}#S`],
     marks: [`${tenant}#D`],
     bodies: queuesOf(spec).flatMap((queue) => [`Q#${queue}`, `Q#${queue}#*`]),
   };
@@ -241,8 +243,7 @@ function secretStatements({ secrets = [] }: Grants, arns: Arns): Statement[] {
 
 function keyStatements({ keys }: Grants, scope: PolicyScope): Statement[] {
   if (keys === undefined) return [];
-  const contexts = (kinds: readonly ('snapshots' | 'inputs')[]) =>
-    kinds.map((kind) => contextsOf(scope.organisation, kind));
+  const contexts = (kinds: readonly KeyContext[]) => kinds.map((kind) => contextsOf(scope.organisation, kind));
   return [
     ...(keys.seal.length === 0
       ? []

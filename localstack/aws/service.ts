@@ -1,17 +1,19 @@
-import { createWriteStream, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { HawserError, messageOf } from '#shared/errors.ts';
 import { lockDataFolder } from '#shared/adapters/embedded/data-folder.ts';
 import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
 import { createStateStore } from '#shared/adapters/aws/dynamodb-state-store.ts';
+import { createKmsCipher } from '#shared/adapters/aws/kms-cipher.ts';
 import { createKmsSigner } from '#shared/adapters/aws/kms-signer.ts';
 import { createSecretStore } from '#shared/adapters/aws/secrets-manager-secret-store.ts';
 import { ClusterInstall } from '#shared/messages/api.ts';
-import { webhookSecretName } from '#shared/state/registry.ts';
+import { isWebhookSecretName, webhookSecretName } from '#shared/state/registry.ts';
+import { createSealedSecretStore, splitSecretStore } from '#shared/state/sealed-secrets.ts';
 import { ensureFunctions } from '../builds.ts';
 import { describeProgress } from '../clusters.ts';
 import { startEmulators } from '../emulators/emulators.ts';
-import type { RunningService, ServiceStart } from '../running-service.ts';
+import type { RunningService, ServiceStart, StartService } from '../running-service.ts';
 import { account, functionSpecs, localNames, region, routesOf } from './deployment.ts';
 import { answerHttp, bodyLimit } from './http-front.ts';
 import { gatewayAnswer } from './http-event.ts';
@@ -19,6 +21,7 @@ import { serveHttp } from './http-server.ts';
 import { answerInvoke } from './invoke-api.ts';
 import { createLambdaHost, payloadLimit, type LambdaHost } from './lambda-host.ts';
 import { projectToken } from './projected-token.ts';
+import { functionLogs, scratchOf, tellPlaces, type Places } from './run-folder.ts';
 import { closeClients, makeResources, openClients, type Clients, type Resources } from './resources.ts';
 import { layOutTools } from './tools.ts';
 import { startTriggers } from './triggers.ts';
@@ -28,25 +31,50 @@ type Closer = () => Promise<void> | void;
 /** Repository of the demo; its id is made of the last part of its URL. */
 const demoRepository = 'demo';
 
+/** Who calls the emulators: the functions; agents, and with them the function that tells them where; Lambda's mappings of queues. */
+export type EmulatorUser = 'functions' | 'agents' | 'mappings';
+
+type EmulatorEndpoints = Places['endpoints'];
+
+/** For who wants to watch a deployment at work. */
+export interface AwsWatch {
+  /** Puts something between a user and the emulators; the user is told the addresses that come back. */
+  between?(
+    user: EmulatorUser,
+    emulators: EmulatorEndpoints,
+  ): Promise<{ endpoints: EmulatorEndpoints; stop(): Promise<void> }>;
+  /** Told of each event that a function was given; names as deployed. */
+  onInvoked?(name: string, milliseconds: number): void;
+}
+
 /**
  * The service of `npm run start:aws`: the functions' bundles as Lambda would run them, on DynamoDB Local and LocalStack.
  * The emulators keep nothing, so clusters of an earlier start are removed: their agents know keys and generations that are gone.
  */
-export async function startAwsService(start: ServiceStart): Promise<RunningService> {
-  const closers: Closer[] = [];
-  const stop = () => closeAll(closers, start);
-  try {
-    const lock = lockDataFolder(start.dataDir);
-    closers.push(() => lock.release());
-    rmSync(join(start.dataDir, 'clusters'), { recursive: true, force: true, maxRetries: 3 });
-    return { ...(await assemble(start, closers)), stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+export const startAwsService: StartService = watchedAwsService({});
+
+/** The same, watched. */
+export function watchedAwsService(watch: AwsWatch): StartService {
+  return async (start) => {
+    const closers: Closer[] = [];
+    const stop = () => closeAll(closers, start);
+    try {
+      const lock = lockDataFolder(start.dataDir);
+      closers.push(() => lock.release());
+      rmSync(join(start.dataDir, 'clusters'), { recursive: true, force: true, maxRetries: 3 });
+      return { ...(await assemble(start, watch, closers)), stop };
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  };
 }
 
-async function assemble(start: ServiceStart, closers: Closer[]): Promise<Omit<RunningService, 'stop'>> {
+async function assemble(
+  start: ServiceStart,
+  watch: AwsWatch,
+  closers: Closer[],
+): Promise<Omit<RunningService, 'stop'>> {
   const { terminal, organisation, log } = start;
   let host: LambdaHost | undefined;
   const routes = routesOf(organisation);
@@ -93,21 +121,25 @@ async function assemble(start: ServiceStart, closers: Closer[]): Promise<Omit<Ru
 
   terminal.step('Service');
   const url = `http://127.0.0.1:${front.port}`;
-  const endpoints = { ...emulators.endpoints, lambda: `http://127.0.0.1:${invokeApi.port}` };
+  const others = { sts: emulators.endpoints.localstack, lambda: `http://127.0.0.1:${invokeApi.port}` };
+  const ways = await openWays(watch, emulators.endpoints, closers);
   const scratch = scratchOf(start, closers);
   const functions = functionSpecs({
     organisation,
-    values: valuesOf(organisation, resources, url),
-    endpoints,
+    values: valuesOf(organisation, resources, { url, queues: ways.functions.localstack }),
+    // What the token function finds in its environment is what it tells agents.
+    endpointsOf: (name) => ({ ...(name === 'token' ? ways.agents : ways.functions), ...others }),
     bundles,
     scratch,
     tools: await layOutTools(join(scratch, 'layers'), start),
     logLevel: start.verbose ? 'debug' : 'info',
     log: functionLogs(start, closers),
   });
-  host = createLambdaHost({ functions, region, account });
+  host = createLambdaHost({ functions, region, account, ...watch });
   closers.push(() => host?.stop());
-  const triggers = startTriggers({ host, client: clients.polling, log, organisation, queues: resources.queues });
+  const mappings = openClients(ways.mappings);
+  closers.push(() => closeClients(mappings));
+  const triggers = startTriggers({ host, client: mappings.polling, log, organisation, queues: resources.queues });
   closers.push(() => triggers.stop());
   terminal.done(url);
   return describeService(start, { host, clients, resources, url, closers });
@@ -121,12 +153,32 @@ interface Started {
   closers: Closer[];
 }
 
+/** The addresses of the emulators for each of their users. */
+async function openWays(
+  watch: AwsWatch,
+  emulators: EmulatorEndpoints,
+  closers: Closer[],
+): Promise<Record<EmulatorUser, EmulatorEndpoints>> {
+  const open = async (user: EmulatorUser) => {
+    const way = await watch.between?.(user, emulators);
+    if (way !== undefined) closers.push(() => way.stop());
+    return way?.endpoints ?? emulators;
+  };
+  return { functions: await open('functions'), agents: await open('agents'), mappings: await open('mappings') };
+}
+
 /** Values of the variables that infra gives to functions. */
-function valuesOf(organisation: string, resources: Resources, url: string): Record<string, string> {
+function valuesOf(
+  organisation: string,
+  resources: Resources,
+  { url, queues }: { url: string; queues: string },
+): Record<string, string> {
   const names = localNames(organisation);
+  // The SDK goes to the address in a queue's URL.
+  const queueBase = new URL(new URL(resources.queueBase).pathname, queues).href;
   return {
     HAWSER_TABLE: resources.table,
-    HAWSER_QUEUE_BASE: resources.queueBase,
+    HAWSER_QUEUE_BASE: queueBase,
     HAWSER_CIPHER_KEY: names.cipherAlias,
     HAWSER_ROOT_KEY_PREFIX: names.rootAliasPrefix,
     HAWSER_SECRET_PREFIX: names.secretPrefix,
@@ -143,13 +195,16 @@ function describeService(
 ): Omit<RunningService, 'stop'> {
   const clock = createSystemClock();
   const names = localNames(organisation);
-  const secrets = createSecretStore({ client: clients.secrets, clock, prefix: names.secretPrefix });
+  const store = createStateStore({ client: clients.dynamodb, table: resources.table, clock });
+  const cipher = createKmsCipher({ client: clients.kms, clock, keyId: names.cipherAlias });
+  const credentials = createSecretStore({ client: clients.secrets, clock, prefix: names.secretPrefix });
+  const secrets = splitSecretStore(isWebhookSecretName, createSealedSecretStore({ store, cipher }), credentials);
   const keyIdOf = (of: string) => `${names.rootAliasPrefix}${of}`;
   const signer = createKmsSigner({ client: clients.kms, clock, keyIdOf });
   let adminToken = '';
   return {
     url,
-    store: createStateStore({ client: clients.dynamodb, table: resources.table, clock }),
+    store,
     secrets,
     lasting: false,
     signIn: `sign in with the token in ${join(dataDir, 'run.json')}`,
@@ -187,49 +242,6 @@ async function addCluster(url: string, token: string, cluster: { name: string; s
   const answer = ClusterInstall.pick({ registration: true }).safeParse(response.ok ? JSON.parse(text) : undefined);
   if (answer.data?.registration !== undefined) return answer.data.registration.token;
   throw new HawserError('internal', `cluster ${cluster.name} could not be registered: ${response.status} ${text}`);
-}
-
-/** Where everything is, for people who want to look into table and queues with AWS's own tools; gone with the emulators. */
-export interface Places {
-  region: string;
-  endpoints: { dynamodb: string; localstack: string };
-  table: string;
-  /** Before the name of a queue in its URL. */
-  queueBase: string;
-}
-
-function tellPlaces(dataDir: string, places: Places): () => void {
-  const file = join(dataDir, 'aws.json');
-  writeFileSync(file, `${JSON.stringify(places, null, 2)}\n`, { mode: 0o600 });
-  return () => rmSync(file, { force: true });
-}
-
-/** What functions write to /tmp; nothing of it outlives the run. */
-function scratchOf({ dataDir }: ServiceStart, closers: Closer[]): string {
-  const folder = join(dataDir, 'tmp');
-  const clear = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-  clear();
-  closers.push(clear);
-  return folder;
-}
-
-/** One file per function, as CloudWatch has one log group; on standard error as well where more is to be seen. */
-function functionLogs({ dataDir, verbose }: ServiceStart, closers: Closer[]): (name: string, chunk: Buffer) => void {
-  const folder = join(dataDir, 'logs');
-  mkdirSync(folder, { recursive: true });
-  const files = new Map<string, ReturnType<typeof createWriteStream>>();
-  closers.push(() => {
-    for (const file of files.values()) file.end();
-  });
-  return (name, chunk) => {
-    let file = files.get(name);
-    if (file === undefined) {
-      file = createWriteStream(join(folder, `function-${name}.log`));
-      files.set(name, file);
-    }
-    if (!file.writableEnded) file.write(chunk);
-    if (verbose) process.stderr.write(chunk);
-  };
 }
 
 /** In reverse order; one that fails does not keep the others from closing. */

@@ -60,6 +60,11 @@ export function webhookSecretName(organisation: string, repository: string): str
   return `${organisation}/webhook/${repository}`;
 }
 
+/** True for names of `webhookSecretName`. */
+export function isWebhookSecretName(name: string): boolean {
+  return name.split('/')[1] === 'webhook';
+}
+
 /** Name of a secret that opens repositories; `repository` is an id, or what `credentialSecret` of a row says. */
 export function credentialsName(organisation: string, repository: string): string {
   return `${organisation}/repository/${repository}`;

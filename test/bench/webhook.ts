@@ -1,6 +1,14 @@
 import { createHmac } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { KMSClient } from '@aws-sdk/client-kms';
+import { createStateStore } from '#shared/adapters/aws/dynamodb-state-store.ts';
+import { createKmsCipher } from '#shared/adapters/aws/kms-cipher.ts';
+import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
+import { organisationKey, sortKeys } from '#shared/state/keys.ts';
+import { webhookSecretName } from '#shared/state/registry.ts';
+import { createSealedSecretStore } from '#shared/state/sealed-secrets.ts';
 import { createCore } from '#functions/entry/aws/core.ts';
 import { httpFunction } from '#functions/entry/aws/http.ts';
 import { createWebhookApp } from '#functions/webhook/app.ts';
@@ -23,7 +31,7 @@ type Handler = (event: APIGatewayProxyEventV2, context: Context) => Promise<APIG
  * the SDK, as fast as one process can: Lambda answers with as many of them as are needed.
  */
 export async function benchWebhook(): Promise<BenchRow[]> {
-  const aws = await startCountingAws(secret);
+  const aws = await startCountingAws();
   try {
     setEnvironment(aws.url);
     return [...(await benchOpenLoop()), ...(await benchBundle(aws))];
@@ -65,6 +73,7 @@ async function benchOpenLoop(): Promise<BenchRow[]> {
 
 /** Ten deliveries under way at a time: what a process can do, its SDK included. */
 async function benchBundle(aws: CountingAws): Promise<BenchRow[]> {
+  await registerRepositories(aws.url);
   const [bundle] = await bundleFunctions(['webhook']);
   if (bundle === undefined) throw new Error('there is no function webhook to bundle');
   const { handler } = (await import(bundle.file)) as { handler: Handler };
@@ -96,6 +105,19 @@ async function benchBundle(aws: CountingAws): Promise<BenchRow[]> {
   ];
 }
 
+/** Rows of repositories and of the keys that their webhooks are signed with, as the api function writes them. */
+async function registerRepositories(endpoint: string): Promise<void> {
+  const clock = createSystemClock();
+  const store = createStateStore({ client: new DynamoDBClient({ endpoint }), table: 'bench', clock });
+  const cipher = createKmsCipher({ client: new KMSClient({ endpoint }), clock, keyId: 'alias/bench' });
+  const secrets = createSealedSecretStore({ store, cipher });
+  for (let number = 0; number < repositories; number += 1) {
+    const id = `repository-${number}`;
+    await store.put({ partition: organisationKey('bench'), sort: sortKeys.repository(id), revision: 1, value: { id } });
+    await secrets.put(webhookSecretName('bench', id), secret);
+  }
+}
+
 function setEnvironment(endpoint: string): void {
   Object.assign(process.env, {
     AWS_REGION: 'eu-central-1',
@@ -106,7 +128,7 @@ function setEnvironment(endpoint: string): void {
     HAWSER_ORGANISATION: 'bench',
     HAWSER_TABLE: 'bench',
     HAWSER_QUEUE_BASE: `${endpoint}/000000000000/hawser-bench-`,
-    HAWSER_SECRET_PREFIX: 'bench/',
+    HAWSER_CIPHER_KEY: 'alias/bench',
     HAWSER_LOG_LEVEL: 'error',
   });
   // What the function logs and counts for CloudWatch is no part of the table.

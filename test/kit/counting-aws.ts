@@ -19,11 +19,11 @@ export interface CountingAws {
 }
 
 /**
- * Starts an endpoint that answers GetItem with an empty row, GetSecretValue with `secret`, and takes in whatever is sent to a
- * queue. It stands for AWS where a bench would otherwise measure an emulator.
+ * Starts an endpoint that keeps items, wraps every data key alike, and takes in whatever is sent to a queue. It stands for
+ * AWS where a bench would otherwise measure an emulator.
  */
-export async function startCountingAws(secret: string): Promise<CountingAws> {
-  const worker = new Worker(import.meta.filename, { env: { COUNTING_SECRET: secret }, execArgv: [] });
+export async function startCountingAws(): Promise<CountingAws> {
+  const worker = new Worker(import.meta.filename, { execArgv: [] });
   const ask = <T>(question: string) =>
     new Promise<T>((resolve) => {
       worker.once('message', resolve);
@@ -41,8 +41,9 @@ export async function startCountingAws(secret: string): Promise<CountingAws> {
 
 type Json = Record<string, unknown>;
 
-function serve(secret: string): void {
+function serve(): void {
   const counts: Counts = { requests: {}, messages: [] };
+  const items = new Map<string, unknown>();
   const server = createServer((request, response) => {
     void reply(request, response);
   });
@@ -51,7 +52,7 @@ function serve(secret: string): void {
     const operation = String(request.headers['x-amz-target'] ?? 'unknown');
     counts.requests[operation] = (counts.requests[operation] ?? 0) + 1;
     response.setHeader('content-type', 'application/x-amz-json-1.0');
-    response.end(JSON.stringify(answer(operation, body, secret, counts.messages)));
+    response.end(JSON.stringify(answer(operation, body, items, counts.messages)));
   }
   server.listen(0, '127.0.0.1', () =>
     parentPort?.postMessage(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
@@ -65,16 +66,20 @@ async function readBody(request: IncomingMessage): Promise<Json> {
   return JSON.parse(Buffer.concat(parts).toString() || '{}') as Json;
 }
 
-function answer(operation: string, body: Json, secret: string, messages: string[]): Json {
+function answer(operation: string, body: Json, items: Map<string, unknown>, messages: string[]): Json {
   const take = (text: unknown) => {
     messages.push(String(text));
     return { MessageId: String(messages.length), MD5OfMessageBody: md5(String(text)) };
   };
   switch (operation.split('.')[1]) {
     case 'GetItem':
-      return { Item: { ...(body['Key'] as Json), revision: { N: '1' }, value: { S: '{}' } } };
-    case 'GetSecretValue':
-      return { Name: body['SecretId'], SecretString: secret, VersionId: '1' };
+      return { Item: items.get(keyOf(body['Key'] as Json)) };
+    case 'PutItem':
+      items.set(keyOf(body['Item'] as Json), body['Item']);
+      return {};
+    case 'GenerateDataKey':
+    case 'Decrypt':
+      return { KeyId: 'bench', Plaintext: dataKey, CiphertextBlob: dataKey };
     case 'SendMessage':
       return take(body['MessageBody']);
     case 'SendMessageBatch':
@@ -87,8 +92,14 @@ function answer(operation: string, body: Json, secret: string, messages: string[
   }
 }
 
+const dataKey = Buffer.alloc(32, 'k').toString('base64');
+
+function keyOf({ partition, sort }: Json): string {
+  return JSON.stringify([partition, sort]);
+}
+
 function md5(text: string): string {
   return createHash('md5').update(text).digest('hex');
 }
 
-if (!isMainThread) serve(process.env['COUNTING_SECRET'] ?? '');
+if (!isMainThread) serve();

@@ -23,7 +23,7 @@ const app = createApiApp({
   ...queues,
   snapshots: openChunks(core, table).snapshots,
   signer: openSigner(core),
-  secrets: openSecrets(core),
+  secrets: openSecrets(core, table),
   mailbox: createQueueMailbox(queues.wakeQueues, core.log),
   version: settings.version,
   ...(settings.url === undefined ? {} : { url: settings.url }),

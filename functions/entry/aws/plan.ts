@@ -8,7 +8,7 @@ import { createPlanHandler } from '#functions/plan/handle-hint.ts';
 import { createCore } from './core.ts';
 import { openChunks } from './parts-keys.ts';
 import { openQueues } from './parts-queues.ts';
-import { openSecrets } from './parts-secrets.ts';
+import { openCredentials } from './parts-secrets.ts';
 import { openTable } from './parts-table.ts';
 import { consumer, sqsFunction } from './sqs.ts';
 
@@ -28,7 +28,7 @@ const plan = createPlanHandler({
   ...core,
   ...table,
   ...queues,
-  secrets: openSecrets(core),
+  secrets: openCredentials(core),
   chunks: openChunks(core, table).inputs,
   git,
   toolVersions,

@@ -4,11 +4,11 @@ import { createPublishHandler } from '#functions/publish/handle-publish-job.ts';
 import { createCore } from './core.ts';
 import { openChunks, openSigner } from './parts-keys.ts';
 import { openQueues } from './parts-queues.ts';
-import { openSecrets } from './parts-secrets.ts';
+import { openWebhookSecrets } from './parts-secrets.ts';
 import { openTable } from './parts-table.ts';
 import { consumer, sqsFunction } from './sqs.ts';
 
-const core = createCore('publish', ['table', 'queueBase', 'cipherKey', 'rootKeyPrefix', 'secretPrefix']);
+const core = createCore('publish', ['table', 'queueBase', 'cipherKey', 'rootKeyPrefix']);
 const table = openTable(core);
 const queues = openQueues(core, table);
 const publish = createPublishHandler({
@@ -16,7 +16,7 @@ const publish = createPublishHandler({
   ...table,
   ...queues,
   ...openChunks(core, table),
-  secrets: openSecrets(core),
+  secrets: openWebhookSecrets(core, table),
   signer: openSigner(core),
   defaultCluster: async (organisation) => (await readSettings(table.store, organisation)).defaultCluster,
 });

@@ -6,14 +6,14 @@ import { createSecretCache } from '#functions/webhook/secret-cache.ts';
 import { createCore } from './core.ts';
 import { httpFunction } from './http.ts';
 import { openQueues } from './parts-queues.ts';
-import { openSecrets } from './parts-secrets.ts';
+import { openWebhookSecrets } from './parts-secrets.ts';
 import { openTable } from './parts-table.ts';
 
-const core = createCore('webhook', ['table', 'queueBase', 'secretPrefix']);
+const core = createCore('webhook', ['table', 'queueBase', 'cipherKey']);
 const { organisation } = core.settings;
 const table = openTable(core);
 const { hints } = openQueues(core, table);
-const secrets = openSecrets(core);
+const secrets = openWebhookSecrets(core, table);
 
 const cache = createSecretCache({
   clock: core.clock,

@@ -62,9 +62,9 @@ export function estimate(inventory: Inventory, usage: Usage): CostLine[] {
     line('table: writes', 'tableWrite', table.writes),
     line('table: storage', 'tableStorage', storedGb),
     line('table: backups', 'tableBackup', storedGb),
-    // A webhook secret for each repository, and credentials for Git.
-    line('secrets', 'secret', counts.repositories * 2),
-    line('secrets: calls', 'secretCall', counts.pushes * 2 + counts.polls),
+    // Credentials for Git; the keys of webhooks are sealed rows of the table.
+    line('secrets', 'secret', counts.repositories),
+    line('secrets: calls', 'secretCall', counts.pushes + counts.polls),
     line('keys', 'key', has('AWS::KMS::Key')),
     line('keys: calls', 'keyCall', counts.pushes * 8),
     line('schedule', 'schedule', counts.sweeps * has('AWS::Scheduler::Schedule')),

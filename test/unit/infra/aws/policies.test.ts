@@ -16,26 +16,33 @@ const scope: PolicyScope = {
 const table: Record<string, string[]> = {
   webhook: [
     'dynamodb:GetItem on rows T#acme',
+    'dynamodb:GetItem on rows T#acme#S',
     'dynamodb:PutItem on rows T#acme#D',
-    'secretsmanager:GetSecretValue on secret acme/webhook/*',
+    'kms:Decrypt on CIPHER for T#acme#S',
     'sqs:SendMessage on hints',
   ],
   api: [
-    ...readsAndWrites('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', ...bodies(flow.map(({ name }) => name))),
+    ...readsAndWrites(
+      'T#acme',
+      'T#acme#R#*',
+      'T#acme#A#*',
+      'T#acme#C#*',
+      'T#acme#S',
+      ...bodies(flow.map(({ name }) => name)),
+    ),
     ...flow.flatMap(({ name }) => [`sqs:SendMessage on ${name}`, `sqs:GetQueueAttributes on ${name}`]),
     ...flow.flatMap(({ name }) => receives(`${name}-dead`)),
     'sqs:CreateQueue on wake-*',
     'sqs:DeleteQueue on wake-*',
     'sqs:SendMessage on wake-*',
     ...receives('wake-*'),
-    ...['webhook', 'repository'].flatMap((kind) =>
-      ['CreateSecret', 'PutSecretValue', 'DeleteSecret'].map(
-        (verb) => `secretsmanager:${verb} on secret acme/${kind}/*`,
-      ),
+    ...['CreateSecret', 'PutSecretValue', 'DeleteSecret'].map(
+      (verb) => `secretsmanager:${verb} on secret acme/repository/*`,
     ),
-    'secretsmanager:GetSecretValue on secret acme/webhook/*',
-    'kms:GenerateDataKey on CIPHER for T#acme#C#*#B',
-    'kms:Decrypt on CIPHER for T#acme#C#*#B',
+    ...['GenerateDataKey', 'Decrypt'].flatMap((verb) => [
+      `kms:${verb} on CIPHER for T#acme#C#*#B`,
+      `kms:${verb} on CIPHER for T#acme#S`,
+    ]),
     'kms:GetPublicKey on ROOT',
   ],
   token: [
@@ -77,16 +84,15 @@ const table: Record<string, string[]> = {
       'T#acme#C#*',
       'T#acme#I',
       'T#acme#I#*',
+      'T#acme#S',
       ...bodies(['publish-jobs', 'hints']),
     ),
     ...receives('publish-jobs'),
     ...['publish-jobs-dead', 'hints', 'publish-jobs', 'wake-*'].map((queue) => `sqs:SendMessage on ${queue}`),
-    ...['GetSecretValue', 'CreateSecret', 'PutSecretValue'].map(
-      (verb) => `secretsmanager:${verb} on secret acme/webhook/*`,
-    ),
     ...['GenerateDataKey', 'Decrypt'].flatMap((verb) => [
       `kms:${verb} on CIPHER for T#acme#C#*#B`,
       `kms:${verb} on CIPHER for T#acme#I`,
+      `kms:${verb} on CIPHER for T#acme#S`,
     ]),
     'kms:GetPublicKey on ROOT',
     'kms:Sign on ROOT',
