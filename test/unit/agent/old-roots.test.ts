@@ -1,11 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDirectHub } from '#agent/hub/direct-hub.ts';
+import { createHttpHub } from '#agent/hub/http-hub.ts';
+import type { HttpJson } from '#agent/hub/http-json.ts';
+import { createStaticCredentials } from '#agent/identity/credentials.ts';
 import { createAgent } from '#agent/loop.ts';
 import { createRenewals } from '#agent/report/renewals.ts';
 import { createAgentMailHandler } from '#functions/report/handle-agent-mail.ts';
 import { sessionName } from '#shared/domain/wake-queue.ts';
 import { AgentMail } from '#shared/messages/agent-mail.ts';
 import type { AgentReport, ReceivedReport } from '#shared/messages/agent-report.ts';
+import type { Hub } from '#shared/ports/hub.ts';
 import { declareObjects } from '#shared/state/declare.ts';
 import { organisationKey } from '#shared/state/keys.ts';
 import { createFakeClock } from '#test/kit/clock.ts';
@@ -14,6 +18,7 @@ import {
   cluster,
   configMap,
   drain,
+  openApi,
   openServiceParts,
   organisation,
   type ServiceParts,
@@ -81,11 +86,26 @@ async function publish(name: string, value: string): Promise<void> {
   await drain(parts);
 }
 
-/** The real agent, on the direct way; a fresh one when `model` is. */
-async function startAgent(): Promise<void> {
+function directHub(): Hub {
+  return createDirectHub({ ...parts, organisation, cluster, wake, mail, random: () => 0.5 });
+}
+
+/** The way through the real API, which holds no polls. */
+async function httpHub(): Promise<Hub> {
+  const { app, tokens } = await openApi(parts, { holdsRequests: false });
+  const send: HttpJson['send'] = async ({ method, path, body, bearer }) => {
+    const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' };
+    const answer = await app.request(path, { method, headers, ...(body === undefined ? {} : { body }) });
+    return { status: answer.status, text: await answer.text() };
+  };
+  const credentials = createStaticCredentials({ token: tokens.agent }, () => 0);
+  return createHttpHub({ http: { send, close: () => undefined }, credentials });
+}
+
+/** The real agent; a fresh one when `model` is. */
+async function startAgent(hub = directHub()): Promise<void> {
   const { clock } = parts;
   stop = new AbortController();
-  const hub = createDirectHub({ ...parts, organisation, cluster, wake, mail, random: () => 0.5 });
   const agent = createAgent({
     identity: { organisation, cluster, rootKey: await parts.signer.rootPublicKey(organisation) },
     hub,
@@ -138,6 +158,11 @@ describe('an application that was published long ago', () => {
     expect(renewed()).toEqual(['web']);
     const conditions = reports.flatMap(({ applications }) => applications.flatMap((one) => one.conditions));
     expect(conditions).toEqual([]);
+  });
+
+  it('reaches it over HTTPS, too, where the API hands roots out as they are', async () => {
+    await startAgent(await httpHub());
+    await until(() => valuesIn(model)['web'] === '1', 'it is applied', 60);
   });
 
   it('needs nothing where the agent holds it already, after a restart in particular', async () => {
