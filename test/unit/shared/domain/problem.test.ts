@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { toAwsError } from '#shared/adapters/aws/aws-error.ts';
 import { problemOf } from '#shared/domain/problem.ts';
 import { HawserError } from '#shared/errors.ts';
 import { Problem } from '#shared/messages/api.ts';
@@ -28,5 +29,19 @@ describe('a problem document', () => {
     for (const thrown of [new HawserError('conflict', 'x'), 'text', undefined]) {
       expect(Problem.parse(problemOf(thrown))).toEqual(problemOf(thrown));
     }
+  });
+});
+
+describe('what a cloud said', () => {
+  it('NT-135: stays in the log: whoever asks learns no name of a table, key or row', () => {
+    const error = toAwsError(
+      Object.assign(new Error('Cannot do operations on a non-existent table'), { name: 'ResourceNotFoundException' }),
+      'table hawser-prod-state: get T#acme TOKEN#0123',
+    );
+
+    const problem = problemOf(error, '/api/v1/applications');
+
+    expect(problem).toMatchObject({ type: '/problems/unavailable', status: 503, instance: '/api/v1/applications' });
+    expect(JSON.stringify(problem)).not.toMatch(/hawser-prod|TOKEN|table|role/);
   });
 });
