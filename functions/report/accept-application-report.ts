@@ -21,7 +21,10 @@ import type { ReportDeps } from './handle-report.ts';
 /** How many corrected drifts are remembered for people; open ones always are. */
 const driftsKept = 50;
 
-/** One application's part of a report becomes its status, unless a newer report has been accepted (INV-31). */
+/**
+ * One application's part of a report becomes its status, unless a newer report has been accepted (INV-31). Then only what is
+ * said once is taken from it, for queues change the order: events, corrected drift, and the list of resources.
+ */
 export async function acceptApplicationReport(
   deps: ReportDeps,
   received: OpenedReport,
@@ -41,7 +44,7 @@ export async function acceptApplicationReport(
     const last = status.report;
     // The same one again: whoever took it in may have died before all was written.
     accepted = last === undefined || epoch > last.epoch || (epoch === last.epoch && sequence >= last.sequence);
-    if (!accepted) return undefined;
+    if (!accepted) return overtaken(status, received, report);
     const operation = report.operation as Operation | undefined;
     const isTold = status.operation?.finishedAt === operation?.finishedAt && sequence !== last?.sequence;
     deployed = operation?.phase === 'Succeeded' && !isTold ? operation : undefined;
@@ -56,15 +59,40 @@ export async function acceptApplicationReport(
       conditions: report.conditions as Condition[],
       ...(report.hold === undefined ? {} : { hold: report.hold }),
       images: report.images ?? status.images,
-      report: { epoch, sequence, at: receivedAt },
+      report: {
+        epoch,
+        sequence,
+        at: receivedAt,
+        resources: report.resources === undefined && last?.epoch === epoch ? (last.resources ?? 0) : sequence,
+      },
       ...(report.resources === undefined ? {} : { resources: report.resources as ResourceStatus[] }),
     };
   });
-  if (!accepted) return;
   await Promise.all([
     writeEvents(deps.store, organisation, application.id, report.events as ApplicationEvent[]),
     deployed === undefined ? Promise.resolve() : noteDeployed(deps, organisation, application, deployed, receivedAt),
   ]);
+}
+
+/** The status with what an overtaken report brings and no later one repeats; undefined where that is nothing new. Pure. */
+function overtaken(
+  status: Omit<ApplicationStatus, 'resources'>,
+  received: OpenedReport,
+  report: ApplicationReport,
+): (Omit<ApplicationStatus, 'resources'> & { resources?: ResourceStatus[] }) | undefined {
+  const { epoch, sequence } = received.report;
+  const last = status.report;
+  const corrected = (report.drift as Drift[]).filter((one) => one.correctedAt !== undefined);
+  const drift = mergeDrift(corrected, status.drift);
+  const bringsList = report.resources !== undefined && last?.epoch === epoch && sequence > (last.resources ?? 0);
+  if (drift.length === status.drift.length && !bringsList) return undefined;
+  return {
+    ...status,
+    drift,
+    ...(bringsList && last !== undefined
+      ? { report: { ...last, resources: sequence }, resources: report.resources as ResourceStatus[] }
+      : {}),
+  };
 }
 
 /** The agent of a cluster where an application was has let go of it: the cluster's list need not name it any more. */

@@ -125,8 +125,8 @@ export interface ApplicationStatus {
   conditions: Condition[];
   hold?: PruneHold;
   images: string[];
-  /** (epoch, sequence) of the newest accepted report (INV-31). */
-  report?: { epoch: string; sequence: number; at: string };
+  /** (epoch, sequence) of the newest accepted report (INV-31); `resources`: sequence of the one that brought their list. */
+  report?: { epoch: string; sequence: number; at: string; resources?: number };
 }
 
 /** One line of an application's event log: the row `EVENT#…`. */

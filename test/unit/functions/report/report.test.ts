@@ -168,6 +168,28 @@ describe('an application’s part of a report', () => {
     );
   });
 
+  it('that was overtaken still brings what is said once: events, corrected drift, the list of resources (INV-04)', async () => {
+    const at = '2026-01-01T00:00:00.000Z';
+    const events = [{ at, type: 'Normal' as const, reason: 'Corrected', message: 'brought back' }];
+    const id = { group: 'apps', version: 'v1', kind: 'Deployment', namespace: 'shop', name: 'web' };
+    const drift = [{ ...id, change: 'deleted' as const, fields: [], seenAt: at, correctedAt: at }];
+    const late = report(2, [web({ health: { status: 'Progressing' }, events, drift, resources: [resource('b')] })]);
+    await receive(report(1, [web({ resources: [resource('a')] })]));
+    await receive(report(3, [web()]));
+    await receive(late);
+    await receive(late);
+
+    expect(await status()).toMatchObject({ health: { status: 'Healthy' }, drift, resources: [resource('b')] });
+    const { rows } = await parts.store.query<{ reason: string }>(applicationKey(organisation, 'web'), {
+      prefix: 'EVENT#',
+    });
+    expect(rows.filter((row) => row.value.reason === 'Corrected')).toHaveLength(1);
+
+    await receive(report(4, [web({ resources: [resource('c')] })]));
+    await receive(late);
+    expect((await status())?.resources).toEqual([resource('c')]);
+  });
+
   it('of an application of another cluster is ignored (INV-34, NT-111)', async () => {
     await receive(report(1, [web({ health: { status: 'Degraded' } })]), 'elsewhere');
 
