@@ -15,6 +15,7 @@ export const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 export interface Endpoints {
   dynamodb: string;
   localstack: string;
+  sts: string;
   /** Lambda's Invoke API. */
   lambda: string;
 }
@@ -32,7 +33,8 @@ export function functionSpecs(options: {
   organisation: string;
   /** Values by the names that infra lists. */
   values: Readonly<Record<string, string>>;
-  endpoints: Endpoints;
+  /** By the names of infra. */
+  endpointsOf: (name: string) => Endpoints;
   /** Holds NAME/index.mjs. */
   bundles: string;
   /** Folder that stands for the sandbox's layers. */
@@ -59,8 +61,9 @@ export function functionSpecs(options: {
 /** What infra sets, what Lambda would find by itself (credentials), and where the emulators are. */
 function environmentOf(
   spec: DeployedFunction,
-  { organisation, values, endpoints, logLevel }: Parameters<typeof functionSpecs>[0],
+  { organisation, values, endpointsOf, logLevel }: Parameters<typeof functionSpecs>[0],
 ): Record<string, string> {
+  const endpoints = endpointsOf(spec.name);
   const own = spec.environment.flatMap((name): [string, string][] => {
     const value = values[name];
     return value === undefined ? [] : [[name, value]];
@@ -78,7 +81,7 @@ function environmentOf(
     AWS_ENDPOINT_URL_SQS: endpoints.localstack,
     AWS_ENDPOINT_URL_KMS: endpoints.localstack,
     AWS_ENDPOINT_URL_SECRETS_MANAGER: endpoints.localstack,
-    AWS_ENDPOINT_URL_STS: endpoints.localstack,
+    AWS_ENDPOINT_URL_STS: endpoints.sts,
     AWS_ENDPOINT_URL_LAMBDA: endpoints.lambda,
     // Nothing of the user's own settings.
     AWS_CONFIG_FILE: '/dev/null',

@@ -31,6 +31,8 @@ export function createLambdaHost(options: {
   functions: readonly FunctionSpec[];
   region: string;
   account: string;
+  /** Told of each event, with the milliseconds that it took; waiting for an instance and loading it included. */
+  onInvoked?: (name: string, milliseconds: number) => void;
 }): LambdaHost {
   const arnOf = (name: string) => `arn:aws:lambda:${options.region}:${options.account}:function:${name}`;
   const pools = new Map<string, Pool>(
@@ -50,6 +52,7 @@ export function createLambdaHost(options: {
       const pool = pools.get(name);
       if (pool === undefined) throw new HawserError('not-found', `Function not found: ${arnOf(name)}`);
       requireSize(payload);
+      const started = performance.now();
       const instance = await take(pool, tenantId);
       if (instance === undefined || stopped) {
         await instance?.stop();
@@ -59,6 +62,7 @@ export function createLambdaHost(options: {
       try {
         return limited(await instance.invoke(event));
       } finally {
+        options.onInvoked?.(name, performance.now() - started);
         giveBack(pool, instance, tenantId);
       }
     },

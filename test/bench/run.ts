@@ -19,6 +19,7 @@ const names = [
   'agent-memory',
   'push',
   'drift',
+  'aws-calls',
   'thousand',
 ];
 

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
-import { startAwsService, type Places } from '#localstack/aws/service.ts';
+import type { Places } from '#localstack/aws/run-folder.ts';
+import { startAwsService } from '#localstack/aws/service.ts';
 import { availableEmulators } from '#localstack/emulators/emulators.ts';
 import type { ApplicationDetail, ApplicationList, ClusterView, EventView } from '#shared/messages/api.ts';
 import type { DeadLetter } from '#shared/ports/queue.ts';
@@ -227,6 +228,13 @@ async function whatIsWrong(product: TestProduct): Promise<string> {
       .slice(-5)
       .map((line) => `${file} ${line.slice(0, 500)}`),
   );
+  const deployment = await product.kube.request('GET', '/apis/apps/v1/namespaces/podinfo-staging/deployments/podinfo');
+  const live = JSON.stringify((JSON.parse(deployment.text) as { status?: object }).status ?? deployment.status);
   const states = applications.items.map(({ id, sync, health }) => `${id} ${sync} ${health}`);
-  return [...states, ...queues.items.map((queue) => JSON.stringify(queue)), ...complaints].join('\n');
+  return [
+    ...states,
+    `podinfo-staging: ${live}`,
+    ...queues.items.map((queue) => JSON.stringify(queue)),
+    ...complaints,
+  ].join('\n');
 }
