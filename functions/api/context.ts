@@ -105,6 +105,11 @@ export async function requireApplication(deps: ApiDeps, organisation: string, id
   });
 }
 
+/** Where the service is for others: as it was configured, else where this request found it. */
+export function originOf(deps: Pick<ApiDeps, 'url'>, c: ApiContext): string {
+  return deps.url ?? new URL(c.req.url).origin;
+}
+
 export function isoNow(deps: ApiDeps): string {
   return new Date(deps.clock.now()).toISOString();
 }

@@ -37,6 +37,7 @@ export const functions: readonly FunctionSpec[] = [
       'HAWSER_CIPHER_KEY',
       'HAWSER_ROOT_KEY_PREFIX',
       'HAWSER_SECRET_PREFIX',
+      'HAWSER_URL',
     ],
     may: {
       table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'bodies', 'secrets'),

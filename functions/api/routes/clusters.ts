@@ -17,7 +17,7 @@ import {
   revokeCluster,
   type WithSecret,
 } from '../cluster-identity.ts';
-import { requireAdmin, requireUser, type ApiContext, type ApiDeps, type ApiEnv } from '../context.ts';
+import { originOf, requireAdmin, requireUser, type ApiContext, type ApiDeps, type ApiEnv } from '../context.ts';
 import { installCommand, type AgentValues } from '../install-command.ts';
 import { checked, describe } from '../openapi.ts';
 
@@ -116,7 +116,7 @@ async function installOf(
 ): Promise<ClusterInstall> {
   const isStatic = identityOf(cluster) === 'static' && cluster.registration === undefined;
   const values: AgentValues = {
-    server: deps.url ?? new URL(c.req.url).origin,
+    server: originOf(deps, c),
     organisation,
     cluster: cluster.id,
     rootKey: await deps.signer.rootPublicKey(organisation),

@@ -24,7 +24,7 @@ import {
 } from '#shared/state/repository-access.ts';
 import type { StoredSummary } from '#shared/state/status.ts';
 import { eachRow } from '#shared/state/update.ts';
-import { requireAdmin, requireUser, type ApiDeps, type ApiEnv } from '../context.ts';
+import { originOf, requireAdmin, requireUser, type ApiDeps, type ApiEnv } from '../context.ts';
 import { checked, describe } from '../openapi.ts';
 
 const providers = ['github', 'gitlab', 'bitbucket', 'bitbucket-server', 'azure-devops', 'gitea', 'generic'];
@@ -70,7 +70,7 @@ export function repositoryRoutes(deps: ApiDeps): Hono<ApiEnv> {
     const known = (await deps.secrets.get(name))?.value;
     const webhookSecret = body.webhookSecret ?? known ?? randomBytes(32).toString('hex');
     if (webhookSecret !== known) await deps.secrets.put(name, webhookSecret);
-    const origin = new URL(c.req.url).origin;
+    const origin = originOf(deps, c);
     const webhookUrls = Object.fromEntries(
       providers.map((provider) => [provider, `${origin}/webhooks/${provider}/${repository.id}`]),
     );

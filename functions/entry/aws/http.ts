@@ -18,11 +18,22 @@ Response.json(null);
 
 /** A function that answers HTTP requests of API Gateway (payload format 2.0) with a Hono app. */
 export function httpFunction(core: Core, app: App, options: { bell?: FlushedBell } = {}) {
-  const fitting: App = { fetch: async (request, env) => fitAnswer(request, await app.fetch(request, env)) };
+  const fitting: App = {
+    async fetch(sent, env) {
+      const request = asSent(sent);
+      return fitAnswer(request, await app.fetch(request, env));
+    },
+  };
   const answer = handle(fitting as Parameters<typeof handle>[0]);
   const handler = async (event: APIGatewayProxyEventV2, context: Context): Promise<Answer> =>
     (await answer(event as unknown as Parameters<typeof answer>[0], context as Parameters<typeof answer>[1])) as Answer;
   return functionOf<APIGatewayProxyEventV2, Answer>(core, handler, { ...options, onFailure: failed });
+}
+
+/** API Gateway is reached over TLS only and says so itself; what stands in for it on one machine says `http`. */
+function asSent(request: Request): Request {
+  if (request.headers.get('x-forwarded-proto') !== 'http') return request;
+  return new Request(request.url.replace(/^https:/, 'http:'), request);
 }
 
 /** Nothing of a failure that nobody expected is told to who asked (NT-135). */

@@ -135,6 +135,16 @@ describe('a function that answers HTTP', () => {
     });
   });
 
+  it('takes the request for what it was where the stand-in for the gateway speaks plain http', async () => {
+    const app = new Hono();
+    app.post('/hello', async (c) => c.text(`${c.req.url} ${await c.req.text()}`));
+    const plain = event({ headers: { host: 'hawser.test', 'x-forwarded-proto': 'http' } });
+
+    const answer = await httpFunction(core, app)(plain, context);
+
+    expect(answer.body).toBe('http://hawser.test/hello?name=ada&name=bob {"a":"ö"}');
+  });
+
   it.each([
     ['no event', undefined],
     ['an empty event', {}],
