@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import { usage } from './failure.ts';
 
 const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
@@ -11,4 +12,11 @@ export function parseDuration(text: string): number {
     (sum, [, number = '0', unit = 's']) => sum + Number(number) * (units[unit] ?? 0),
     0,
   );
+}
+
+/** `--timeout DURATION` of every verb that waits. */
+export function timeoutOption(milliseconds: number = 300_000): Option {
+  return new Option('--timeout <duration>', 'how long to wait')
+    .argParser(parseDuration)
+    .default(milliseconds, `${milliseconds / 60_000}m`);
 }

@@ -5,7 +5,7 @@ import { askFirst } from '../ask-first.ts';
 import { awaitCluster } from '../await-cluster.ts';
 import { connect } from '../client.ts';
 import type { Context } from '../context.ts';
-import { parseDuration } from '../duration.ts';
+import { timeoutOption } from '../duration.ts';
 import { usage } from '../failure.ts';
 import { printList } from '../get/print-list.ts';
 import { viewOf } from '../get/views.ts';
@@ -65,7 +65,7 @@ function addCommand(command: Command, context: Context): void {
     .option('--role-id <id>', "unique id of the agent's IAM role (AROA…), for irsa and pod-identity")
     .option('--role-arn <arn>', "ARN of the agent's IAM role, for irsa")
     .option('--no-wait', 'do not wait for the agent')
-    .option('--timeout <duration>', 'how long to wait', parseDuration, registrationMs)
+    .addOption(timeoutOption(registrationMs))
     .addHelpText(
       'after',
       examples([
@@ -124,7 +124,7 @@ function waitCommand(command: Command, context: Context): void {
     .command('wait')
     .description("Wait until a cluster's agent is connected.")
     .argument('<name>', 'its name')
-    .option('--timeout <duration>', 'how long to wait', parseDuration, registrationMs)
+    .addOption(timeoutOption(registrationMs))
     .addHelpText('after', examples([['hawser cluster wait production --timeout 2m', 'at most two minutes']]))
     .action(async (name: string, options: { timeout: number }, self: Command) => {
       context.setExitCode(await awaitCluster(connect(context, self), context, name, options.timeout));

@@ -4,7 +4,7 @@ import { askFirst } from '../ask-first.ts';
 import { awaitGoals } from '../await-goals.ts';
 import { connect, type Client } from '../client.ts';
 import type { Context } from '../context.ts';
-import { parseDuration } from '../duration.ts';
+import { timeoutOption } from '../duration.ts';
 import { describeId, parseKey } from '#shared/domain/kube-object.ts';
 import { findApplication, readApplication } from '../find-application.ts';
 import { counted } from '../output/count.ts';
@@ -24,7 +24,7 @@ export function register(command: Command, context: Context): void {
     .argument('<application>', 'id, name or namespace/name')
     .option('-y, --yes', 'do not ask')
     .option('--wait', 'wait until it is done and healthy')
-    .option('--timeout <duration>', 'how long to wait', parseDuration, 300_000)
+    .addOption(timeoutOption())
     .addHelpText(
       'after',
       examples([

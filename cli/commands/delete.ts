@@ -4,7 +4,7 @@ import { askFirst } from '../ask-first.ts';
 import { awaitGoals } from '../await-goals.ts';
 import { connect, type Client } from '../client.ts';
 import type { Context } from '../context.ts';
-import { parseDuration } from '../duration.ts';
+import { timeoutOption } from '../duration.ts';
 import { findApplications } from '../find-application.ts';
 import { counted } from '../output/count.ts';
 import { oneLine } from '../output/escape.ts';
@@ -28,7 +28,7 @@ export function register(command: Command, context: Context): void {
     )
     .option('-y, --yes', 'do not ask')
     .option('--wait', 'wait until it is gone')
-    .option('--timeout <duration>', 'how long to wait', parseDuration, 300_000)
+    .addOption(timeoutOption())
     .addHelpText(
       'after',
       examples([

@@ -3,7 +3,7 @@ import type { Accepted, HistoryView } from '#shared/messages/api.ts';
 import { awaitGoals } from '../await-goals.ts';
 import { connect, type Client } from '../client.ts';
 import type { Context } from '../context.ts';
-import { parseDuration } from '../duration.ts';
+import { timeoutOption } from '../duration.ts';
 import { refused, usage } from '../failure.ts';
 import { findApplication, readApplication } from '../find-application.ts';
 import { oneLine } from '../output/escape.ts';
@@ -21,7 +21,7 @@ export function register(command: Command, context: Context): void {
     .argument('<application>', 'id, name or namespace/name')
     .argument('[id]', 'id from `hawser history`; the one before the current one when absent')
     .option('--wait', 'wait until it is done and healthy')
-    .option('--timeout <duration>', 'how long to wait', parseDuration, 300_000)
+    .addOption(timeoutOption())
     .addHelpText(
       'after',
       examples([

@@ -3,7 +3,7 @@ import type { Accepted, ApplicationDetail, ApplicationSummary } from '#shared/me
 import { awaitGoals, type Waiting } from '../await-goals.ts';
 import { connect, type Client } from '../client.ts';
 import type { Context } from '../context.ts';
-import { parseDuration } from '../duration.ts';
+import { timeoutOption } from '../duration.ts';
 import { exitCode, Failure, refused, usage } from '../failure.ts';
 import { findApplications, readApplication } from '../find-application.ts';
 import { nearest } from '../near.ts';
@@ -33,7 +33,7 @@ export function register(command: Command, context: Context): void {
       [],
     )
     .option('--wait', 'wait until it is done and healthy')
-    .option('--timeout <duration>', 'how long to wait', parseDuration, 300_000)
+    .addOption(timeoutOption())
     .addHelpText(
       'after',
       examples([

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { awaitGoals } from '../await-goals.ts';
 import { connect } from '../client.ts';
 import type { Context } from '../context.ts';
-import { parseDuration } from '../duration.ts';
+import { timeoutOption } from '../duration.ts';
 import { usage } from '../failure.ts';
 import { findApplications, UnknownApplication } from '../find-application.ts';
 import type { Goal } from '../goal.ts';
@@ -22,7 +22,7 @@ export function register(command: Command, context: Context): void {
       collect,
       [],
     )
-    .option('--timeout <duration>', 'how long to wait', parseDuration, 300_000)
+    .addOption(timeoutOption())
     .addHelpText(
       'after',
       examples([
