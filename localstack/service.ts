@@ -20,7 +20,7 @@ import { createHttpsJwks } from '#shared/adapters/identity/https-jwks.ts';
 import { createMetrics } from '#shared/adapters/observe/prometheus-metrics.ts';
 import { createRenderer } from '#shared/adapters/render/renderer.ts';
 import type { Log } from '#shared/ports/log.ts';
-import type { Queue } from '#shared/ports/queue.ts';
+import type { Queue, QueueSettings } from '#shared/ports/queue.ts';
 import type { Hint } from '#shared/messages/hint.ts';
 import { createInputChunks, createSnapshotChunks } from '#shared/state/chunks.ts';
 import { getRepository, webhookSecretName } from '#shared/state/registry.ts';
@@ -113,12 +113,17 @@ function openAdapters({ dataDir, log }: ServiceOptions, closers: (() => Promise<
     metrics: createMetrics({ process: true }),
     store: createStateStore(database),
     chunkStore: createChunkStore(database),
-    queues: new Map<string, Queue>(flow.flow.map((queue) => [queue.name, opened.open(queue)])),
+    queues: new Map<string, Queue>(flow.flow.map((queue) => [queue.name, opened.open(ownSettings(queue))])),
     secrets: createFileSecretStore({ dir: keys }),
     signer: createFileSigner({ dir: keys, clock }),
     cipher: createFileCipher({ dir: keys }),
     bell: createBell(),
   };
+}
+
+/** Nothing that one process needs is away for an hour, but a message may kill the process: that ends after its tries (NT-03). */
+function ownSettings(queue: (typeof flow.flow)[number]): QueueSettings {
+  return { ...queue, maxReceives: queue.tries ?? queue.maxReceives };
 }
 
 async function assemble(options: ServiceOptions, closers: (() => Promise<void> | void)[]) {
@@ -241,9 +246,11 @@ async function startWorkers(options: ServiceOptions, parts: Parts, signal: Abort
 
 function startSweeping(options: ServiceOptions, parts: Parts): () => void {
   const run = () => {
-    sweep({ ...parts, pollSeconds: options.pollSeconds ?? 180 }, options.organisation).catch((error: unknown) => {
-      options.log.warn({ reason: messageOf(error) }, 'sweep failed, will be tried again');
-    });
+    sweep({ ...parts, queues: parts.api.queues, pollSeconds: options.pollSeconds ?? 180 }, options.organisation).catch(
+      (error: unknown) => {
+        options.log.warn({ reason: messageOf(error) }, 'sweep failed, will be tried again');
+      },
+    );
   };
   const timer = setInterval(run, Math.min(sweepEveryMs, (options.pollSeconds ?? 180) * 500));
   run();

@@ -25,9 +25,17 @@ export interface FlowQueue<T = unknown> extends QueueSettings {
   from: Stage[];
   to: Stage;
   carries: string;
+  /** After so many receives a fault of the handler itself is final; absent: after `maxReceives`. */
+  tries?: number;
   /** Messages that one worker takes at once. */
   batch: number;
 }
+
+/**
+ * Receives that a message may have because what it needs is away, or because nobody ran: with the back-off of
+ * shared/handle-delivery.ts more than an hour. What is broken itself dies after `tries`.
+ */
+const outageReceives = 40;
 
 /**
  * The pipeline as data. Infrastructure creates these queues, entries bind to them, the README's diagram is generated from them.
@@ -38,7 +46,8 @@ export const hints = flowQueue('hints', Hint, {
   to: 'plan',
   carries: 'hint: a repository may have moved',
   visibilitySeconds: 180,
-  maxReceives: 5,
+  maxReceives: outageReceives,
+  tries: 5,
   batch: 10,
 });
 
@@ -47,7 +56,8 @@ export const renderJobs = flowQueue('render-jobs', RenderJob, {
   to: 'render',
   carries: 'render job: an input bundle to render',
   visibilitySeconds: 360,
-  maxReceives: 3,
+  maxReceives: outageReceives,
+  tries: 3,
   batch: 4,
 });
 
@@ -56,7 +66,8 @@ export const publishJobs = flowQueue('publish-jobs', PublishJob, {
   to: 'publish',
   carries: 'publish job: rendered objects, or why there are none, or a repeat',
   visibilitySeconds: 180,
-  maxReceives: 5,
+  maxReceives: outageReceives,
+  tries: 5,
   batch: 10,
 });
 
@@ -65,7 +76,8 @@ export const reports = flowQueue('reports', ReceivedReport, {
   to: 'report',
   carries: 'report: per-application results and a heartbeat',
   visibilitySeconds: 120,
-  maxReceives: 5,
+  maxReceives: outageReceives,
+  tries: 5,
   batch: 10,
 });
 
@@ -75,7 +87,8 @@ export const agentMail = flowQueue('agent-mail', AgentMail, {
   to: 'report',
   carries: 'report or answer (checked against its sender)',
   visibilitySeconds: 120,
-  maxReceives: 5,
+  maxReceives: outageReceives,
+  tries: 5,
   batch: 10,
 });
 

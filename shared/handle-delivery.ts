@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { newerProblem } from './domain/dead-letters.ts';
 import { HawserError, isRetryable, messageOf } from './errors.ts';
 import type { FlowQueue } from './flow.ts';
 import type { Clock } from './ports/clock.ts';
@@ -19,7 +20,10 @@ export interface HandleContext {
 export interface DeliveryOptions<T> {
   queue: FlowQueue<T>;
   deliveries: Queue;
-  /** Settles by returning (done) or throwing: a HawserError with retry `never` buries the message, anything else retries it. */
+  /**
+   * Settles by returning (done) or throwing. A HawserError with retry `never` buries the message; one with `later` lets it come
+   * again for more than an hour (`outageDelay`, FT-48); anything else is a fault of ours and may happen `tries` times.
+   */
   handle: (message: T, context: HandleContext) => Promise<void>;
   log: Log;
   metrics: Metrics;
@@ -46,6 +50,7 @@ export type Outcome = 'done' | 'dead' | 'retried' | 'given-back' | 'unsettled';
 
 const firstDelaySeconds = 1;
 const maxDelaySeconds = 60;
+const maxOutageDelaySeconds = 300;
 const maxReasonLength = 2000;
 /** What a handler gets to end by itself once it is told to. */
 const graceMilliseconds = 1000;
@@ -86,8 +91,10 @@ export async function handleDelivery<T>(
       await deliveries.extend(delivery, 0);
       return 'given-back';
     }
-    if (!isRetryable(error)) return bury(reasonOf(error), { trace, error });
-    const delaySeconds = backOff(delivery.receives, options.random);
+    const isOutage = error instanceof HawserError;
+    const isLast = !isOutage && delivery.receives >= (queue.tries ?? Infinity);
+    if (!isRetryable(error) || isLast) return bury(reasonOf(error), { trace, error });
+    const delaySeconds = (isOutage ? outageDelay : backOff)(delivery.receives, options.random);
     log.warn({ trace, error, receives: delivery.receives, delaySeconds }, 'message failed, will be tried again');
     await deliveries.retry(delivery, { delaySeconds, reason: reasonOf(error) });
     settled('retried');
@@ -119,10 +126,25 @@ export function parseMessage<T>(
     return { invalid: `not JSON: ${messageOf(error)}` };
   }
   const result = queue.message.safeParse(json);
-  if (!result.success)
-    return { invalid: cut(`not a message of queue ${queue.name}: ${z.prettifyError(result.error)}`) };
+  if (!result.success) return { invalid: cut(invalidReason(queue.name, json, result.error)) };
   const { trace } = (json ?? {}) as { trace?: unknown };
   return { message: result.data, trace: typeof trace === 'string' ? trace : id };
+}
+
+/** Poison, or the word of a newer sender: that is parked, and sent again once we understand it (FT-110, INV-45). */
+function invalidReason(queue: string, json: unknown, error: z.ZodError): string {
+  const newer = newerProblem(json, error.issues);
+  const why = newer === undefined ? z.prettifyError(error) : `${newer}; it is sent again by itself for a week`;
+  return `not a message of queue ${queue}: ${why}`;
+}
+
+/**
+ * Seconds until the next try of what failed because something else was away. Doubles up to five minutes, half of it random: 40
+ * receives last for at least 79 minutes, so that an hour's outage makes no dead letters, and ends five minutes after the outage
+ * does (FT-13, FT-48, TGT-07).
+ */
+export function outageDelay(tries: number, random: () => number = Math.random): number {
+  return (0.5 + random() / 2) * Math.min(maxOutageDelaySeconds, firstDelaySeconds * 2 ** Math.min(tries - 1, 10));
 }
 
 /** Exponential, full jitter: somewhere between nothing and the cap, so that what failed together does not return together. Seconds. */

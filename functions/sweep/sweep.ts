@@ -10,11 +10,14 @@ import { organisationKey, repositoryKey } from '#shared/state/keys.ts';
 import { listClusters, listRepositories } from '#shared/state/registry.ts';
 import { updateRow } from '#shared/state/update.ts';
 import { collectGarbage } from './collect-garbage.ts';
+import { redriveWhenDue } from './redrive.ts';
 
 export interface SweepDeps {
   store: StateStore;
   chunkStore: ChunkStore;
   hints: Queue;
+  /** By name; absent: dead letters are people's alone. */
+  queues?: ReadonlyMap<string, Queue>;
   bell: Bell;
   clock: Clock;
   log: Log;
@@ -32,8 +35,8 @@ const garbageEveryMs = 3600_000;
 
 /**
  * Runs every minute: sends the hints that webhooks could not send, and those for repositories that were not polled for a
- * while, so that lost webhooks cost latency and nothing else (INV-02); tells pages about agents that fell silent; and, once
- * an hour, drops what nothing needs any more.
+ * while, so that lost webhooks cost latency and nothing else (INV-02); tells pages about agents that fell silent; sends dead
+ * letters again that died of an outage; and, once an hour, drops what nothing needs any more.
  */
 export async function sweep(deps: SweepDeps, organisation: string): Promise<{ polled: number; removed: number }> {
   const now = deps.clock.now();
@@ -61,6 +64,7 @@ export async function sweep(deps: SweepDeps, organisation: string): Promise<{ po
   // A silent agent sends nothing that could wake the pages: the sweep does.
   for (const cluster of await listClusters(deps.store, organisation))
     deps.bell.ring(`organisation:${organisation}`, `cluster:${cluster.id}`);
+  await redriveWhenDue(deps, organisation);
   const removed = await collectWhenDue(deps, organisation, now);
   return { polled, removed };
 }

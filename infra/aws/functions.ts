@@ -169,7 +169,9 @@ export const functions: readonly FunctionSpec[] = [
     environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE'],
     may: {
       table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'inputs', 'bodies', 'marks'),
-      send: ['hints'],
+      // What died of an outage is sent again (functions/sweep/redrive.ts).
+      send: ['hints', 'render-jobs', 'publish-jobs'],
+      deadLetters: true,
       wake: 'send',
     },
   },

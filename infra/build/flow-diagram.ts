@@ -34,7 +34,7 @@ export function flowDiagram(): string {
 /** What each queue carries, as a table. */
 export function queueTable(): string {
   const rows = flow.map((queue) => {
-    const settings = `${queue.visibilitySeconds} s, ${queue.maxReceives} times`;
+    const settings = `${queue.visibilitySeconds} s, ${queue.tries ?? queue.maxReceives} times`;
     return `| \`${queue.name}\` | ${queue.from.join(', ')} | ${queue.to} | ${queue.carries} | ${settings} |`;
   });
   const head = ['| queue | from | to | carries | hidden for, tried |', '| --- | --- | --- | --- | --- |'];

@@ -1,4 +1,5 @@
 import { type Message, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
+import { unansweredReason } from '../../domain/dead-letters.ts';
 import type { ChunkStore } from '../../ports/chunk-store.ts';
 import type { DeadLetter, QueueSettings } from '../../ports/queue.ts';
 import { toAwsError } from './aws-error.ts';
@@ -87,7 +88,7 @@ async function toDeadLetter({ chunks, settings }: DeadDeps, message: Message): P
   return {
     id: message.MessageId ?? '',
     body: body ?? message.Body ?? '',
-    reason: reason ?? `received ${settings.maxReceives} times, the last time without an answer`,
+    reason: reason ?? unansweredReason(settings.maxReceives),
     receives: Number(receives ?? settings.maxReceives),
     diedAt: Number(diedAt ?? message.Attributes?.SentTimestamp ?? 0),
   };

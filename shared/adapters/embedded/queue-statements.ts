@@ -1,3 +1,4 @@
+import { unansweredReason } from '../../domain/dead-letters.ts';
 import type { DeadLetter, Delivery } from '../../ports/queue.ts';
 import type { Prepare } from './prepare.ts';
 
@@ -61,7 +62,7 @@ function surface(prepare: Prepare, name: string, maxReceives: number, now: numbe
   ).all(name, now, maxReceives);
   for (const row of dead) {
     const earlier = row['reason'] === null ? '' : `; before that: ${String(row['reason'])}`;
-    const reason = `received ${Number(row['receives'])} times, the last time without an answer${earlier}`;
+    const reason = `${unansweredReason(Number(row['receives']))}${earlier}`;
     insertDead(prepare, name, now, Number(row['receives']), reason, String(row['body']));
   }
   prepare('UPDATE messages SET hidden_until = NULL, in_flight = 0 WHERE queue = ? AND hidden_until <= ?').run(

@@ -22,6 +22,7 @@ const jobs: FlowQueue<z.infer<typeof Job>> = {
   batch: 10,
 };
 const mail: FlowQueue<z.infer<typeof Job>> = { ...jobs, name: 'job-mail' };
+const patient: FlowQueue<z.infer<typeof Job>> = { ...jobs, name: 'patient', maxReceives: 40, tries: 5 };
 
 type Call = [deed: 'done' | 'retry' | 'bury' | 'extend', id: string, what?: string | number];
 
@@ -94,7 +95,7 @@ function world(
   const fields: Record<string, string>[] = [];
   const run = createSqsHandler(
     {
-      queues: new Map([jobs, mail].map(({ name }) => [name, recordingQueue(name, calls, broken)])),
+      queues: new Map([jobs, mail, patient].map(({ name }) => [name, recordingQueue(name, calls, broken)])),
       bodies,
       log: silentLog,
       metrics: { count: () => undefined, observe: () => undefined, gauge: () => undefined, flush: () => undefined },
@@ -104,7 +105,11 @@ function world(
         return work();
       },
     },
-    [consumer(jobs, handle), consumer(mail, async (job, context) => handle({ job: `mail ${job.job}` }, context))],
+    [
+      consumer(jobs, handle),
+      consumer(patient, handle),
+      consumer(mail, async (job, context) => handle({ job: `mail ${job.job}` }, context)),
+    ],
     { concurrency: options.concurrency ?? 10 },
   );
   return {
@@ -160,6 +165,24 @@ describe('a function that is fed by a queue', () => {
       ['retry', 'b'],
     ]);
     expect(calls[1]?.[2]).toContain('unavailable: not now');
+  });
+
+  it('lets an outage last for as many receives as the queue permits, and a bug for as many as it has tries (FT-13, FT-48)', async () => {
+    const { feed, calls } = world({
+      handle: ({ job }) => Promise.reject(job === 'bug' ? new TypeError('a bug') : later()),
+    });
+
+    const failed = await feed([
+      record('bug', { job: 'bug' }, { receives: 5, queue: 'patient' }),
+      record('outage', { job: 'outage' }, { receives: 20, queue: 'patient' }),
+    ]);
+
+    expect(failed).toEqual(['outage']);
+    expect(calls.find(([, id]) => id === 'bug')).toEqual(['bury', 'bug', 'a bug']);
+    const [deed, , what] = calls.find(([, id]) => id === 'outage') ?? [];
+    expect(deed).toBe('retry');
+    expect(Number.parseInt(String(what))).toBeGreaterThanOrEqual(150);
+    expect(Number.parseInt(String(what))).toBeLessThanOrEqual(300);
   });
 
   it.each([
