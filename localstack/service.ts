@@ -23,8 +23,9 @@ import type { Log } from '#shared/ports/log.ts';
 import type { Queue, QueueSettings } from '#shared/ports/queue.ts';
 import type { Hint } from '#shared/messages/hint.ts';
 import { createInputChunks, createSnapshotChunks } from '#shared/state/chunks.ts';
-import { getRepository, webhookSecretName } from '#shared/state/registry.ts';
+import { getRepository } from '#shared/state/registry.ts';
 import { readSettings } from '#shared/state/settings.ts';
+import { readWebhookSecrets } from '#shared/state/webhook-secrets.ts';
 import { createApiApp } from '#functions/api/app.ts';
 import type { ApiDeps } from '#functions/api/context.ts';
 import { createMailbox } from '#functions/api/mailbox.ts';
@@ -121,7 +122,7 @@ function openAdapters({ dataDir, log }: ServiceOptions, closers: (() => Promise<
   };
 }
 
-/** Nothing that one process needs is away for an hour, but a message may kill the process: that ends after its tries (NT-03). */
+/** Nothing that one process needs is away for an hour, but a message may kill the process: that ends after its tries (NT-03), and no sweep sends it again. */
 function ownSettings(queue: (typeof flow.flow)[number]): QueueSettings {
   return { ...queue, maxReceives: queue.tries ?? queue.maxReceives };
 }
@@ -182,8 +183,7 @@ function webhookApp(
   return createWebhookApp({
     async findSecrets(id) {
       if ((await getRepository(deps.store, organisation, id)) === undefined) return undefined;
-      const secret = await deps.secrets.get(webhookSecretName(organisation, id));
-      return secret === undefined ? [] : [secret.value];
+      return readWebhookSecrets(deps, organisation, id);
     },
     async enqueue({ repository, trace }) {
       const hint: Hint = {
@@ -246,11 +246,9 @@ async function startWorkers(options: ServiceOptions, parts: Parts, signal: Abort
 
 function startSweeping(options: ServiceOptions, parts: Parts): () => void {
   const run = () => {
-    sweep({ ...parts, queues: parts.api.queues, pollSeconds: options.pollSeconds ?? 180 }, options.organisation).catch(
-      (error: unknown) => {
-        options.log.warn({ reason: messageOf(error) }, 'sweep failed, will be tried again');
-      },
-    );
+    sweep({ ...parts, pollSeconds: options.pollSeconds ?? 180 }, options.organisation).catch((error: unknown) => {
+      options.log.warn({ reason: messageOf(error) }, 'sweep failed, will be tried again');
+    });
   };
   const timer = setInterval(run, Math.min(sweepEveryMs, (options.pollSeconds ?? 180) * 500));
   run();

@@ -33,10 +33,12 @@ export function register(command: Command, context: Context): void {
     examples([
       ['hawser repo list', 'what is read, and whether that works'],
       ['hawser repo add https://github.com/shop/gitops.git', 'register a public one, and see its webhook'],
+      ['hawser repo rotate-secret gitops', 'sign its webhooks with another secret'],
       ['hawser repo remove gitops', 'forget one'],
     ]),
   );
   registerAdd(command, context);
+  registerRotate(command, context);
   command
     .command('list')
     .description('List repositories.')
@@ -62,6 +64,36 @@ export function register(command: Command, context: Context): void {
       const path = `/api/v1/repositories/${options.template === true ? 'templates/' : ''}${encodeURIComponent(name)}`;
       await client.delete(path);
       say(context, `${what} ${oneLine(name)} is removed`);
+    });
+}
+
+function registerRotate(command: Command, context: Context): void {
+  command
+    .command('rotate-secret')
+    .description("Sign a repository's webhooks with another secret; the one before stays valid for a day.")
+    .argument('<name>', 'its name')
+    .option('--webhook-secret <secret>', 'at least 32 characters; made up when absent; - reads it from standard input')
+    .option('--now', 'refuse the one before at once, because it was stolen')
+    .addHelpText(
+      'after',
+      examples([
+        ['hawser repo rotate-secret gitops', 'then put the new one into the Git host within a day'],
+        ['hawser repo rotate-secret gitops --now', 'pushes are found by polling until the Git host has the new one'],
+      ]),
+    )
+    .action(async (name: string, options: { webhookSecret?: string; now?: boolean }, self: Command) => {
+      const format = formatOf(self, ['json', 'yaml']);
+      const path = `/api/v1/repositories/${encodeURIComponent(name)}/webhook-secret`;
+      const answer = await connect(context, self).post<{ webhookSecret: string; previousUntil: string }>(path, {
+        ...(await webhookSecretOf(context, options)),
+        ...(options.now === true ? { overlapHours: 0 } : {}),
+      });
+      if (format === 'json' || format === 'yaml') return printData(context, format, answer);
+      say(context, `the webhook secret of ${oneLine(name)} is rotated`);
+      const until = options.now === true ? 'is refused from now on' : `is taken until ${oneLine(answer.previousUntil)}`;
+      remark(context, `Secret: ${oneLine(answer.webhookSecret)}`);
+      remark(context, `Put it into the webhook of the Git host; the one before ${until}.`);
+      return undefined;
     });
 }
 

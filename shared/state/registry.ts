@@ -60,7 +60,12 @@ export function webhookSecretName(organisation: string, repository: string): str
   return `${organisation}/webhook/${repository}`;
 }
 
-/** True for names of `webhookSecretName`. */
+/** Name of what the one before is kept under while a secret is rotated (`webhook-secrets.ts`). */
+export function previousWebhookSecretName(organisation: string, repository: string): string {
+  return `${webhookSecretName(organisation, repository)}/previous`;
+}
+
+/** True for names of these two. */
 export function isWebhookSecretName(name: string): boolean {
   return name.split('/')[1] === 'webhook';
 }
@@ -141,6 +146,7 @@ export async function removeRepository(
   const partition = organisationKey(organisation);
   await deps.secrets.remove(credentialsName(organisation, repository.id));
   await deps.secrets.remove(webhookSecretName(organisation, repository.id));
+  await deps.secrets.remove(previousWebhookSecretName(organisation, repository.id));
   const url = sha256(normaliseRepositoryUrl(repository.url)).slice(0, 32);
   await deps.store.remove(partition, sortKeys.repositoryUrl(url));
   await deps.store.remove(partition, sortKeys.repository(repository.id));

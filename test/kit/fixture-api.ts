@@ -252,6 +252,9 @@ export async function startFixtureApi(
       );
     });
     api.delete('/api/v1/repositories/:id', (c) => c.body(null, 204));
+    api.post('/api/v1/repositories/:id/webhook-secret', (c) =>
+      c.json({ webhookSecret: 'b'.repeat(64), previousUntil: '2026-01-02T00:00:00.000Z' }),
+    );
     api.get('/api/v1/projects', (c) => c.json({ items: [] }));
     api.get('/api/v1/queues', (c) => c.json({ items: data.queues }));
     api.get('/api/v1/queues/:name/dead-letters', (c) => c.json({ items: data.deadLetters[c.req.param('name')] ?? [] }));

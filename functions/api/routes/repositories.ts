@@ -22,6 +22,7 @@ import {
   removeTemplate,
   templateFor,
 } from '#shared/state/repository-access.ts';
+import { rotateWebhookSecret } from '#shared/state/webhook-secrets.ts';
 import type { StoredSummary } from '#shared/state/status.ts';
 import { eachRow } from '#shared/state/update.ts';
 import { originOf, requireAdmin, requireUser, type ApiDeps, type ApiEnv } from '../context.ts';
@@ -44,6 +45,13 @@ const NewRepository = z.object({
     .optional(),
   /** At least 32 bytes (NT-05); made up when absent. */
   webhookSecret: z.string().min(32).optional(),
+});
+
+const Rotation = z.object({
+  /** At least 32 bytes (NT-05); made up when absent. */
+  webhookSecret: z.string().min(32).optional(),
+  /** For how long the one before stays valid; 0 where it was stolen. */
+  overlapHours: z.number().min(0).max(168).default(24),
 });
 
 const Template = z.object({ id: z.string(), url: z.string(), kind: z.string().optional() });
@@ -69,13 +77,27 @@ export function repositoryRoutes(deps: ApiDeps): Hono<ApiEnv> {
     // Added once more, for other credentials: the secret stays, or the host's webhooks would stop.
     const known = (await deps.secrets.get(name))?.value;
     const webhookSecret = body.webhookSecret ?? known ?? randomBytes(32).toString('hex');
-    if (webhookSecret !== known) await deps.secrets.put(name, webhookSecret);
+    if (webhookSecret !== known) await rotateWebhookSecret(deps, organisation, repository.id, { webhookSecret });
     const origin = originOf(deps, c);
     const webhookUrls = Object.fromEntries(
       providers.map((provider) => [provider, `${origin}/webhooks/${provider}/${repository.id}`]),
     );
     return c.json({ repository: { id: repository.id, url: repository.url }, webhookSecret, webhookUrls }, 201);
   });
+  const rotated = z.object({ webhookSecret: z.string(), previousUntil: z.string() });
+  app.post(
+    '/:id/webhook-secret',
+    describe('sign webhooks with another secret; the one before stays valid for a while', rotated),
+    checked('json', Rotation),
+    async (c) => {
+      const { organisation } = requireAdmin(c);
+      const id = c.req.param('id');
+      if ((await getRepository(deps.store, organisation, id)) === undefined)
+        throw new HawserError('not-found', `repository ${id} is not registered`);
+      const { webhookSecret = randomBytes(32).toString('hex'), overlapHours } = c.req.valid('json');
+      return c.json(await rotateWebhookSecret(deps, organisation, id, { webhookSecret, overlapHours }));
+    },
+  );
   const templates = z.object({ items: z.array(Template) });
   app.get('/templates', describe('credentials for all repositories below a URL', templates), async (c) => {
     const { organisation } = requireUser(c);

@@ -1,6 +1,7 @@
 import type { Hint } from '#shared/messages/hint.ts';
 import { markDirty } from '#shared/state/dirty.ts';
-import { getRepository, webhookSecretName } from '#shared/state/registry.ts';
+import { getRepository } from '#shared/state/registry.ts';
+import { readWebhookSecrets } from '#shared/state/webhook-secrets.ts';
 import { createWebhookApp } from '#functions/webhook/app.ts';
 import { createSecretCache } from '#functions/webhook/secret-cache.ts';
 import { createCore } from './core.ts';
@@ -19,8 +20,7 @@ const cache = createSecretCache({
   clock: core.clock,
   async read(repository) {
     if ((await getRepository(table.store, organisation, repository)) === undefined) return undefined;
-    const secret = await secrets.get(webhookSecretName(organisation, repository));
-    return secret === undefined ? [] : [secret.value];
+    return readWebhookSecrets({ secrets, ...core }, organisation, repository);
   },
 });
 const app = createWebhookApp({

@@ -214,6 +214,18 @@ describe('other changes', () => {
     expect(added.out + added.err).not.toContain('hunter2');
   });
 
+  it('rotates the secret of webhooks, and says how long the one before is taken (FT-07)', async () => {
+    const rotated = await run('repo rotate-secret gitops');
+    expect(rotated.err).toContain('b'.repeat(64));
+    expect(rotated.err).toContain('taken until 2026-01-02');
+    const stolen = await run(`repo rotate-secret gitops --now --webhook-secret -`, { input: `${'c'.repeat(32)}\n` });
+    expect(stolen.err).toContain('is refused from now on');
+    expect(api.changes).toMatchObject([
+      { path: '/api/v1/repositories/gitops/webhook-secret', body: {} },
+      { path: '/api/v1/repositories/gitops/webhook-secret', body: { overlapHours: 0, webhookSecret: 'c'.repeat(32) } },
+    ]);
+  });
+
   it('adds repositories with keys from files, which no argument and no output shows (NT-93)', async () => {
     await using temporary = await temporaryFolder();
     const folder = temporary.path;

@@ -42,7 +42,7 @@ describe('the fixture', () => {
 describe('help', () => {
   const subcommands: Record<string, string[]> = {
     cluster: ['add', 'list', 'wait', 'renew', 'revoke', 'restore', 'remove'],
-    repo: ['add', 'list', 'remove'],
+    repo: ['add', 'list', 'rotate-secret', 'remove'],
     queues: ['list', 'peek', 'redrive'],
     completion: ['words'],
   };

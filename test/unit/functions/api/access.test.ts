@@ -53,6 +53,7 @@ const routes: [method: string, path: string, may: 'all' | 'users' | 'admins' | '
   ['GET', '/api/v1/repositories/templates', 'users'],
   ['DELETE', '/api/v1/repositories/templates/absent', 'admins'],
   ['DELETE', '/api/v1/repositories/absent', 'admins'],
+  ['POST', '/api/v1/repositories/absent/webhook-secret', 'admins', {}],
   ['GET', '/api/v1/projects', 'users'],
   ['GET', '/api/v1/queues', 'users'],
   ['GET', '/api/v1/queues/hints/dead-letters', 'admins'],
