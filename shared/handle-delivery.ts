@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { newerProblem } from './domain/dead-letters.ts';
+import { isOutage, newerProblem } from './domain/dead-letters.ts';
 import { HawserError, isRetryable, messageOf } from './errors.ts';
 import type { FlowQueue } from './flow.ts';
 import type { Clock } from './ports/clock.ts';
@@ -21,8 +21,8 @@ export interface DeliveryOptions<T> {
   queue: FlowQueue<T>;
   deliveries: Queue;
   /**
-   * Settles by returning (done) or throwing. A HawserError with retry `never` buries the message; one with `later` lets it come
-   * again for more than an hour (`outageDelay`, FT-48); anything else is a fault of ours and may happen `tries` times.
+   * Settles by returning (done) or throwing. A HawserError with retry `never` buries the message; one that says that something
+   * is away (`isOutage`) lets it come again for more than an hour (FT-48); anything else may happen `tries` times.
    */
   handle: (message: T, context: HandleContext) => Promise<void>;
   log: Log;
@@ -91,10 +91,10 @@ export async function handleDelivery<T>(
       await deliveries.extend(delivery, 0);
       return 'given-back';
     }
-    const isOutage = error instanceof HawserError;
-    const isLast = !isOutage && delivery.receives >= (queue.tries ?? Infinity);
+    const waits = isOutage(error);
+    const isLast = !waits && delivery.receives >= (queue.tries ?? Infinity);
     if (!isRetryable(error) || isLast) return bury(reasonOf(error), { trace, error });
-    const delaySeconds = (isOutage ? outageDelay : backOff)(delivery.receives, options.random);
+    const delaySeconds = (waits ? outageDelay : backOff)(delivery.receives, options.random);
     log.warn({ trace, error, receives: delivery.receives, delaySeconds }, 'message failed, will be tried again');
     await deliveries.retry(delivery, { delaySeconds, reason: reasonOf(error) });
     settled('retried');

@@ -1,4 +1,5 @@
 import { HawserError, messageOf } from '#shared/errors.ts';
+import { renderJobs } from '#shared/flow.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
 import type { RenderJob } from '#shared/messages/render-job.ts';
 import type { Clock } from '#shared/ports/clock.ts';
@@ -18,17 +19,22 @@ export interface RenderDeps {
   clock: Clock;
 }
 
+interface RenderContext {
+  signal: AbortSignal;
+  /** 1 on the first delivery. */
+  receives?: number;
+}
+
 /**
  * Input bundle in, objects as JSON out. This handler reads the bundle and passes the result on; the renderer behind its
  * port has no store, no queue, no credentials and no network. What went wrong with the input becomes a publish job that
- * says so; what may pass by itself is thrown, and the queue tries again.
+ * says so, and so does a bundle that ended its sandbox in every try (FT-14, FT-30); what may pass by itself is thrown, and the
+ * queue tries again.
  */
-export function createRenderHandler(
-  deps: RenderDeps,
-): (job: RenderJob, context: { signal: AbortSignal }) => Promise<void> {
+export function createRenderHandler(deps: RenderDeps): (job: RenderJob, context: RenderContext) => Promise<void> {
   return async function handleRenderJob(job, context) {
     const started = deps.clock.monotonic();
-    const result = await renderJob(deps, job, context.signal);
+    const result = await renderJob(deps, job, context);
     const { bundle: _bundle, publish, ...rest } = job;
     const next: PublishJob = { ...rest, intent: publish, result };
     await deps.publishJobs.send([JSON.stringify(next)], { group: job.organisation });
@@ -41,7 +47,11 @@ export function createRenderHandler(
   };
 }
 
-async function renderJob(deps: RenderDeps, job: RenderJob, signal: AbortSignal): Promise<PublishJob['result']> {
+async function renderJob(
+  deps: RenderDeps,
+  job: RenderJob,
+  { signal, receives }: RenderContext,
+): Promise<PublishJob['result']> {
   const packed = await deps.chunks.read(job.organisation, job.bundle);
   // Bundles are kept for an hour; the publisher has an application planned again whose job is older than that.
   if (packed === undefined) return { status: 'failed', code: 'input-gone', message: 'the input bundle is gone' };
@@ -51,7 +61,9 @@ async function renderJob(deps: RenderDeps, job: RenderJob, signal: AbortSignal):
     const output = await deps.chunks.write(job.organisation, Buffer.from(objects.join('\n')));
     return { status: 'rendered', output, warnings };
   } catch (error) {
-    if (!(error instanceof HawserError) || error.retry === 'later') throw error;
+    if (!(error instanceof HawserError)) throw error;
+    const killsSandbox = error.data['ended'] === true && (receives ?? 1) >= (renderJobs.tries ?? 1);
+    if (error.retry === 'later' && !killsSandbox) throw error;
     const hint = error.hint === undefined ? '' : `. ${error.hint}`;
     return { status: 'failed', code: error.code, message: `${messageOf(error)}${hint}` };
   }

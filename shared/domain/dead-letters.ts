@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { HawserError } from '../errors.ts';
 
 /**
  * Messages of ours may carry `format`; absent means 1. It rises only where an older receiver would misread what it cannot
@@ -12,8 +13,20 @@ const hour = 3600_000;
 /** A letter that nobody answered for may be one that kills its function, so it gets a day; what told us that it must wait gets a week. */
 const unansweredMs = 24 * hour;
 const answeredMs = 7 * 24 * hour;
-/** Codes of errors that pass when somebody or something else works again (`reasonOf` writes them first). */
-const outage = /^(?:unavailable|timeout|rate-limited|repository-unreachable|cluster-unreachable): /;
+/** Codes of errors that pass when somebody or something else works again; others, also where a later try may help, are faults of ours. */
+const passing = new Set([
+  'unavailable',
+  'timeout',
+  'rate-limited',
+  'conflict',
+  'repository-unreachable',
+  'cluster-unreachable',
+]);
+
+/** Whether what failed waits for somebody else, and not for a mended message or handler (FT-48). */
+export function isOutage(error: unknown): boolean {
+  return error instanceof HawserError && error.retry === 'later' && passing.has(error.code);
+}
 
 /** The reason of a dead letter that ran out of receives while nobody settled it: throttled, killed, or cut off (FT-13). */
 export function unansweredReason(receives: number): string {
@@ -25,7 +38,8 @@ export function unansweredReason(receives: number): string {
  * its receiver was older than its sender. `age`: milliseconds since the message was first sent; after its days it waits for people.
  */
 export function mayLiveAgain(reason: string, age: number): boolean {
-  if (reason.includes(newerMark) || outage.test(reason)) return age < answeredMs;
+  const [code = ''] = reason.split(': ', 1);
+  if (reason.includes(newerMark) || passing.has(code)) return age < answeredMs;
   return reason.includes(unanswered) && age < unansweredMs;
 }
 

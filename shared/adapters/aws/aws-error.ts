@@ -10,6 +10,11 @@ const throttling = new Set([
   'TooManyRequestsException',
   'LimitExceededException',
   'KMSInvalidStateException',
+  'KmsThrottled',
+  'OverLimit',
+  'EC2ThrottledException',
+  'RequestTimeout',
+  'RequestTimeoutException',
 ]);
 
 /** What passes when somebody restores rights, keys or a network: the work waits for it instead of failing. */
@@ -18,13 +23,33 @@ const notNow = new Set([
   'AccessDenied',
   'UnrecognizedClientException',
   'InvalidSignatureException',
+  // A clock that went wrong, or keys that were changed under way.
+  'SignatureDoesNotMatch',
+  'RequestExpired',
+  'InvalidSecurity',
+  'OptInRequired',
+  'MissingAuthenticationToken',
   'InvalidClientTokenId',
   'ExpiredToken',
   'ExpiredTokenException',
   'CredentialsProviderError',
   'DisabledException',
+  // The key of a queue, a secret or a function, as those services say it.
+  'KmsAccessDenied',
+  'KmsDisabled',
+  'KmsInvalidState',
+  'KmsNotFound',
+  'DecryptionFailure',
+  'EncryptionFailure',
+  'KMSAccessDeniedException',
+  'KMSDisabledException',
+  'KMSNotFoundException',
+  // A function that is being deployed.
+  'ResourceConflictException',
+  'ResourceNotReadyException',
   'ResourceNotFoundException',
   'QueueDoesNotExist',
+  'AWS.SimpleQueueService.NonExistentQueue',
   'NotFoundException',
 ]);
 

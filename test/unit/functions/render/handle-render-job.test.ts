@@ -23,6 +23,7 @@ const noMetrics = { count: () => undefined, observe: () => undefined, gauge: () 
 async function handled(
   bundles: RenderBundle[],
   render: Renderer['render'],
+  receives = 1,
 ): Promise<{ sent: PublishJob[]; outputs: Map<string, Uint8Array>; error: unknown }> {
   const outputs = new Map<string, Uint8Array>();
   const chunks: InputChunks = {
@@ -56,7 +57,7 @@ async function handled(
     trace: 't',
     at: '2026-01-01T00:00:00Z',
   });
-  const error: unknown = await handle(job, { signal: new AbortController().signal }).then(
+  const error: unknown = await handle(job, { signal: new AbortController().signal, receives }).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
@@ -103,6 +104,20 @@ describe('a render job', () => {
     expect(error).toBeUndefined();
     expect(sent).toMatchObject([
       { result: { status: 'failed', code: 'render-failed', message: 'b is broken. Mend it.' } },
+    ]);
+  });
+
+  it('that ends its sandbox whenever it is tried is shown as failed, not tried for an hour (FT-14, FT-30)', async () => {
+    const ended: Renderer['render'] = () =>
+      Promise.reject(
+        new HawserError('unavailable', 'the render sandbox ended without an answer', {
+          retry: 'later',
+          data: { ended: true },
+        }),
+      );
+    expect(await handled([one], ended, 2)).toMatchObject({ sent: [], error: { retry: 'later' } });
+    expect((await handled([one], ended, 3)).sent).toMatchObject([
+      { result: { status: 'failed', message: 'the render sandbox ended without an answer' } },
     ]);
   });
 
