@@ -119,6 +119,7 @@ async function planClaim(
   commit: string,
 ): Promise<void> {
   const started = deps.clock.monotonic();
+  if (claim.outcome === 'claimed') await openBefore(deps, plan, claim.from);
   const tree = await deps.git.open(plan.access, commit);
   const candidates = await candidatesOf(deps, plan, where, claim, tree);
   const planned = await planCandidates(deps, plan, where, { claim, tree, candidates });
@@ -127,6 +128,24 @@ async function planClaim(
     { ...where, commit, ticket: plan.ticket, candidates: candidates.size, ...planned, trace: plan.hint.trace },
     'planned',
   );
+}
+
+/**
+ * The commits where the way begins, first: an instance that has seen neither end fetches one tree and a difference, and knows
+ * what the push touched. One that the host no longer has (a force push) is no trouble: then everything is looked at.
+ */
+async function openBefore(deps: PlanDeps, plan: SelectorPlan, commits: readonly string[]): Promise<void> {
+  for (const commit of commits) {
+    try {
+      if (commit !== '') await deps.git.open(plan.access, commit);
+    } catch (error) {
+      if (!isSourceTrouble(error)) throw error;
+      deps.log.info(
+        { repository: plan.access.repository, commit, reason: messageOf(error) },
+        'cannot read the old commit',
+      );
+    }
+  }
 }
 
 function isSourceTrouble(error: unknown): boolean {

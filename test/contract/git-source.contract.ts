@@ -311,6 +311,26 @@ export function describeGitSource(name: string, open: () => Promise<GitSourceFix
         expect(source.bytesFetched() - before).toBeLessThan(4000);
       });
 
+      it(
+        'opens an older commit after a newer one, without the history between or before',
+        { timeout: 30_000 },
+        async () => {
+          const { repository, source, access } = fixture;
+          const commits = Array.from({ length: 200 }, (_, index) =>
+            repository.commit({ files: { [`apps/app-${index % 20}/a.yaml`]: `${Math.sin(index)}`.repeat(20) } }),
+          );
+          const start = source.bytesFetched();
+          const newest = await source.open(access, commits[199] ?? '');
+          const alone = source.bytesFetched() - start;
+
+          const older = await source.open(access, commits[190] ?? '');
+
+          expect(source.bytesFetched() - start).toBeLessThan(3 * alone);
+          expect(await source.changedPaths(access, commits[190] ?? '', newest)).toHaveLength(9);
+          expect((await older.list('apps')).length).toBe(20);
+        },
+      );
+
       it('keeps several branches at hand', async () => {
         const { repository, source } = fixture;
         const first = repository.commit({ files: { a: 'main' } });

@@ -85,7 +85,8 @@ async function tryFetch(
   try {
     await receive(context, pack, staging.add);
     let missing = staging.missing(commit);
-    for (let round = 0; missing.length > 0 && canRepair(remote, missing, round); round += 1) {
+    // Without the commit itself (it is older than what is at hand) there is nothing to mend: by its id it came with its history.
+    for (let round = 0; staging.has(commit) && missing.length > 0 && canRepair(remote, missing, round); round += 1) {
       const more = await requestPack(context, remote, { wants: missing, filter: 'blob:none' }, { folder });
       await receive(context, more, staging.add);
       missing = staging.missing(commit);
@@ -133,6 +134,7 @@ function createStaging(store: ObjectStore, { holdBack }: { holdBack: boolean }) 
       if (holdBack) held.push(object);
       else writer.add(object);
     },
+    has: (oid: string): boolean => below.has(oid) || store.has(oid),
     /** Ids below the commit that are neither here nor stored. */
     missing(commit: string): string[] {
       const missing: string[] = [];

@@ -115,6 +115,48 @@ describe('a hint', () => {
     expect(await valueOf('app-7')).toBe('2');
   });
 
+  it('costs what the push changes on an instance that has seen nothing of the repository, too', async () => {
+    parts.git.push('demo', filesOf(names));
+    await declare(names);
+    parts.git.push('demo', { ...filesOf(names), 'app-7/a.yaml': configMap('a', '2') });
+    const { store, written } = counting(parts.store);
+    // As an instance that has just started: it compares only what it has opened itself.
+    const opened = new Set<string>();
+    const git: typeof parts.git = {
+      ...parts.git,
+      open(access, commit) {
+        opened.add(commit);
+        return parts.git.open(access, commit);
+      },
+      changedPaths: async (access, from, to) =>
+        opened.has(from) ? parts.git.changedPaths(access, from, to) : undefined,
+    };
+    await createPlanHandler({ ...parts, store, git, chunks: parts.inputs })(hintOf());
+
+    expect(opened.size).toBe(2);
+    expect(written).toEqual([`T#${organisation}#R#demo HEADREF#HEAD`, `T#${organisation}#R#demo HEADREF#HEAD`]);
+  });
+
+  it('looks at everything where the host has forgotten the commit before (FT-21)', async () => {
+    parts.git.push('demo', filesOf(names));
+    await declare(names);
+    parts.git.push('demo', { ...filesOf(names), 'app-7/a.yaml': configMap('a', '2') });
+    const last = (await parts.git.resolve({ organisation, repository: 'demo', url: 'https://git.test/demo.git' }, ''))
+      .commit;
+    const git: typeof parts.git = {
+      ...parts.git,
+      open(access, commit) {
+        if (commit !== last) throw new HawserError('revision-not-found', `there is no commit ${commit}`);
+        return parts.git.open(access, commit);
+      },
+      changedPaths: async () => undefined,
+    };
+    await createPlanHandler({ ...parts, git, chunks: parts.inputs })(hintOf());
+    await drain(parts);
+
+    expect(await valueOf('app-7')).toBe('2');
+  });
+
   it('of a push to a file that nobody reads renders nothing', async () => {
     parts.git.push('demo', filesOf(['web']));
     await declare(['web']);
