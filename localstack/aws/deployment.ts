@@ -11,6 +11,11 @@ export const account = '000000000000';
 /** The emulators' administrator; they take any key. */
 export const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 
+/** Each function has a key of its own, so that a watcher can tell their calls apart. DynamoDB Local takes letters and digits only. */
+export function accessKeyOf(functionName: string): string {
+  return `LOCAL${functionName.replaceAll('-', '').toUpperCase()}`;
+}
+
 /** Addresses of what the functions use. */
 export interface Endpoints {
   dynamodb: string;
@@ -75,7 +80,7 @@ function environmentOf(
     ...Object.fromEntries(own),
     // The demo's Git host is on this machine.
     ...(spec.name === 'plan' ? { HAWSER_PRIVATE_ADDRESSES: 'allow' } : {}),
-    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_ACCESS_KEY_ID: accessKeyOf(spec.name),
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
     AWS_ENDPOINT_URL_SQS: endpoints.localstack,

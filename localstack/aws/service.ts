@@ -36,13 +36,18 @@ export type EmulatorUser = 'functions' | 'agents' | 'mappings';
 
 type EmulatorEndpoints = Places['endpoints'];
 
+/** An address that is not given is the emulator's own. */
+type WatchedEndpoints = EmulatorEndpoints & { sts?: string; lambda?: string };
+
 /** For who wants to watch a deployment at work. */
 export interface AwsWatch {
   /** Puts something between a user and the emulators; the user is told the addresses that come back. */
   between?(
     user: EmulatorUser,
-    emulators: EmulatorEndpoints,
-  ): Promise<{ endpoints: EmulatorEndpoints; stop(): Promise<void> }>;
+    emulators: EmulatorEndpoints & { lambda: string },
+  ): Promise<{ endpoints: WatchedEndpoints; stop(): Promise<void> }>;
+  /** Gives what invokes functions, as whoever deployed may. */
+  onHost?(host: Pick<LambdaHost, 'invoke'>): void;
   /** Told of each event that a function was given; names as deployed. */
   onInvoked?(name: string, milliseconds: number): void;
 }
@@ -122,13 +127,13 @@ async function assemble(
   terminal.step('Service');
   const url = `http://127.0.0.1:${front.port}`;
   const others = { sts: emulators.endpoints.localstack, lambda: `http://127.0.0.1:${invokeApi.port}` };
-  const ways = await openWays(watch, emulators.endpoints, closers);
+  const ways = await openWays(watch, { ...emulators.endpoints, lambda: others.lambda }, closers);
   const scratch = scratchOf(start, closers);
   const functions = functionSpecs({
     organisation,
     values: valuesOf(organisation, resources, { url, queues: ways.functions.localstack }),
     // What the token function finds in its environment is what it tells agents.
-    endpointsOf: (name) => ({ ...(name === 'token' ? ways.agents : ways.functions), ...others }),
+    endpointsOf: (name) => ({ ...others, ...(name === 'token' ? ways.agents : ways.functions) }),
     bundles,
     scratch,
     tools: await layOutTools(join(scratch, 'layers'), start),
@@ -137,6 +142,7 @@ async function assemble(
   });
   host = createLambdaHost({ functions, region, account, ...watch });
   closers.push(() => host?.stop());
+  watch.onHost?.(host);
   const mappings = openClients(ways.mappings);
   closers.push(() => closeClients(mappings));
   const triggers = startTriggers({ host, client: mappings.polling, log, organisation, queues: resources.queues });
@@ -156,10 +162,10 @@ interface Started {
 /** The addresses of the emulators for each of their users. */
 async function openWays(
   watch: AwsWatch,
-  emulators: EmulatorEndpoints,
+  emulators: EmulatorEndpoints & { lambda: string },
   closers: Closer[],
-): Promise<Record<EmulatorUser, EmulatorEndpoints>> {
-  const open = async (user: EmulatorUser) => {
+): Promise<Record<EmulatorUser, WatchedEndpoints>> {
+  const open = async (user: EmulatorUser): Promise<WatchedEndpoints> => {
     const way = await watch.between?.(user, emulators);
     if (way !== undefined) closers.push(() => way.stop());
     return way?.endpoints ?? emulators;
