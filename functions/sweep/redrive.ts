@@ -15,11 +15,10 @@ export interface RedriveDeps {
 }
 
 /**
- * Queues whose loss nothing else makes good: an accepted hint may name applications, and a render or publish job is found by
- * no poll. Reports and agents' mail are not among them: the next heartbeat has them sent anew (INV-33), and mail that is
- * sent again would no longer come from its agent (FT-106).
+ * Not agents' mail: sent again it would no longer come from its agent (FT-106), and what it said the next heartbeat has said
+ * anew (INV-33).
  */
-const redriven = ['hints', 'render-jobs', 'publish-jobs'];
+const redriven = ['hints', 'render-jobs', 'publish-jobs', 'reports'];
 const everyMs = 15 * 60_000;
 const mostAtOnce = 500;
 
@@ -65,8 +64,8 @@ async function isDue({ store, clock }: RedriveDeps, organisation: string): Promi
 /** When the message was first sent, as it says itself: sent again it is a new one to the queue. Long ago where it does not say. */
 function sentAt({ body }: DeadLetter): number {
   try {
-    const { at } = JSON.parse(body) as { at?: unknown };
-    const time = typeof at === 'string' ? Date.parse(at) : NaN;
+    const { at, receivedAt } = JSON.parse(body) as { at?: unknown; receivedAt?: unknown };
+    const time = Date.parse(String(at ?? receivedAt));
     return Number.isNaN(time) ? 0 : time;
   } catch {
     return 0;

@@ -1,5 +1,13 @@
 import { sandboxTimeoutSeconds } from '#shared/adapters/aws/lambda-renderer.ts';
 import { toolVersions } from '#shared/adapters/render/toolchain.ts';
+import { flow } from '#shared/flow.ts';
+import type { Grants } from './grants.ts';
+
+const reading = ['GetItem', 'BatchGetItem', 'Query'];
+const writing = ['PutItem', 'UpdateItem', 'BatchWriteItem'];
+const writingAndRemoving = [...writing, 'DeleteItem'];
+/** A hint is always small and plain. */
+const withBodies = ['render-jobs', 'publish-jobs', 'reports', 'agent-mail'];
 
 /**
  * Every function of a deployment: how large, how long, how many, what starts it, what it may. Stacks, policies, the cost
@@ -40,10 +48,15 @@ export const functions: readonly FunctionSpec[] = [
       'HAWSER_URL',
     ],
     may: {
-      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'bodies', 'secrets'),
+      table: [
+        { actions: reading, parts: ['organisation', 'repositories', 'applications', 'clusters', 'secrets'] },
+        { actions: writingAndRemoving, parts: ['organisation', 'applications', 'clusters', 'secrets'] },
+      ],
+      bodies: { read: withBodies, write: ['reports', 'publish-jobs'] },
       // Redriving sends dead letters of any queue again.
-      send: ['hints', 'publish-jobs', 'reports', 'render-jobs', 'agent-mail'],
-      deadLetters: true,
+      send: flow.map(({ name }) => name),
+      deadLetters: flow.map(({ name }) => name),
+      countQueues: true,
       wake: 'manage',
       secrets: [
         // Written only: credentials of repositories leave the service to nobody who asks (NT-94).
@@ -62,7 +75,7 @@ export const functions: readonly FunctionSpec[] = [
     trigger: { routes: ['POST /api/v1/agent/register', 'POST /api/v1/agent/token'] },
     environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_CIPHER_KEY', 'HAWSER_AGENT_ROLE', 'HAWSER_URL'],
     may: {
-      table: [{ actions: ['GetItem', 'PutItem', 'BatchWriteItem'], parts: ['organisation'] }],
+      table: [{ actions: ['GetItem', 'PutItem'], parts: ['organisation'] }],
       assumeAgent: true,
     },
   },
@@ -82,7 +95,11 @@ export const functions: readonly FunctionSpec[] = [
       'HAWSER_PRIVATE_ADDRESSES',
     ],
     may: {
-      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'inputs', 'bodies'),
+      table: [
+        { actions: reading, parts: ['organisation', 'repositories', 'applications', 'clusters', 'inputs'] },
+        { actions: writingAndRemoving, parts: ['organisation', 'repositories', 'applications', 'clusters', 'inputs'] },
+      ],
+      bodies: { read: [], write: ['render-jobs', 'publish-jobs'] },
       send: ['render-jobs', 'publish-jobs', 'hints'],
       secrets: [{ actions: ['GetSecretValue'], kinds: ['repository'] }],
       keys: { seal: ['inputs'], open: ['inputs'] },
@@ -98,7 +115,11 @@ export const functions: readonly FunctionSpec[] = [
     trigger: { queues: [{ name: 'render-jobs', most: 50 }] },
     environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_CIPHER_KEY', 'HAWSER_RENDER_FUNCTION'],
     may: {
-      table: readAndWrite('inputs', 'bodies'),
+      table: [
+        { actions: ['GetItem', 'BatchGetItem'], parts: ['inputs'] },
+        { actions: ['PutItem', 'UpdateItem', 'BatchWriteItem'], parts: ['inputs'] },
+      ],
+      bodies: { read: ['render-jobs'], write: ['render-jobs', 'publish-jobs'] },
       send: ['publish-jobs'],
       keys: { seal: ['inputs'], open: ['inputs'] },
       invoke: 'render-sandbox',
@@ -126,12 +147,16 @@ export const functions: readonly FunctionSpec[] = [
     trigger: { queues: [{ name: 'publish-jobs', most: 50 }] },
     environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_CIPHER_KEY', 'HAWSER_ROOT_KEY_PREFIX'],
     may: {
-      table: readAndWrite('organisation', 'applications', 'clusters', 'inputs', 'secrets', 'bodies'),
+      table: [
+        { actions: reading, parts: ['organisation', 'applications', 'clusters', 'inputs', 'secrets'] },
+        { actions: writing, parts: ['organisation', 'applications', 'clusters', 'outputs', 'secrets'] },
+      ],
+      bodies: { read: ['publish-jobs'], write: ['publish-jobs'] },
       send: ['hints', 'publish-jobs'],
       wake: 'send',
       // An app of apps registers repositories, and each gets a key for its webhooks. Never the credentials for Git.
       keys: {
-        seal: ['snapshots', 'inputs', 'secrets'],
+        seal: ['snapshots', 'secrets'],
         open: ['snapshots', 'inputs', 'secrets'],
         publicKey: true,
         sign: true,
@@ -152,7 +177,11 @@ export const functions: readonly FunctionSpec[] = [
     },
     environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE', 'HAWSER_CIPHER_KEY', 'HAWSER_AGENT_ROLE_ID'],
     may: {
-      table: readAndWrite('organisation', 'applications', 'clusters', 'bodies'),
+      table: [
+        { actions: reading, parts: ['organisation', 'applications', 'clusters'] },
+        { actions: writingAndRemoving, parts: ['organisation', 'applications', 'clusters'] },
+      ],
+      bodies: { read: ['reports', 'agent-mail'], write: ['reports', 'agent-mail'] },
       send: ['hints', 'publish-jobs'],
       wake: 'send',
       keys: { seal: [], open: ['snapshots'] },
@@ -168,11 +197,20 @@ export const functions: readonly FunctionSpec[] = [
     trigger: { everyMinutes: 1 },
     environment: ['HAWSER_TABLE', 'HAWSER_QUEUE_BASE'],
     may: {
-      table: readAndWrite('organisation', 'repositories', 'applications', 'clusters', 'inputs', 'bodies', 'marks'),
+      table: [
+        {
+          actions: reading,
+          parts: ['organisation', 'repositories', 'applications', 'clusters', 'inputs', 'marks'],
+        },
+        {
+          actions: writingAndRemoving,
+          parts: ['organisation', 'repositories', 'applications', 'clusters', 'inputs', 'marks'],
+        },
+      ],
+      bodies: { read: ['render-jobs', 'publish-jobs'], write: [] },
       // What died of an outage is sent again (functions/sweep/redrive.ts).
       send: ['hints', 'render-jobs', 'publish-jobs'],
-      deadLetters: true,
-      wake: 'send',
+      deadLetters: ['hints', 'render-jobs', 'publish-jobs'],
     },
   },
   {
@@ -206,45 +244,6 @@ export const throttling: {
   others: { rate: 1000, burst: 2000 },
 };
 
-/** Kinds of partitions of the one table (shared/state/keys.ts); `bodies`: messages too large for a queue that the function uses; `marks`: repositories that a webhook could send no hint for; `secrets`: sealed rows (shared/state/sealed-secrets.ts). */
-export type TablePart =
-  | 'organisation'
-  | 'repositories'
-  | 'applications'
-  | 'clusters'
-  | 'inputs'
-  | 'secrets'
-  | 'bodies'
-  | 'marks';
-
-export interface TableGrant {
-  /** Without `dynamodb:`. */
-  actions: readonly string[];
-  parts: readonly TablePart[];
-}
-
-/** What encryption contexts name: a cluster's snapshots, the organisation's inputs, or its sealed rows. */
-export type KeyContext = 'snapshots' | 'inputs' | 'secrets';
-
-/** What a function may do; nothing else. Queues that start it come on top, with their dead letters. */
-export interface Grants {
-  table?: readonly TableGrant[];
-  /** Queues to which it sends. */
-  send?: readonly string[];
-  /** Look at dead letters, and send them again. */
-  deadLetters?: boolean;
-  /** Wake queues of clusters: send to them, or also make, empty and remove them. */
-  wake?: 'send' | 'manage';
-  /** Secrets named `ORG/KIND/…`; actions without `secretsmanager:`. */
-  secrets?: readonly { actions: readonly string[]; kinds: readonly 'repository'[] }[];
-  keys?: { seal: readonly KeyContext[]; open: readonly KeyContext[]; publicKey?: boolean; sign?: boolean };
-  invoke?: string;
-  /** Read the CodeCommit repositories that the deployment names. */
-  pullCodeCommit?: boolean;
-  /** Become an agent's session, with its tags. */
-  assumeAgent?: boolean;
-}
-
 export interface FunctionSpec {
   /** Folder of dist/functions, and part of the names of function, role and log group. */
   name: string;
@@ -271,11 +270,4 @@ export function functionNamed(name: string): FunctionSpec {
   const found = functions.find((spec) => spec.name === name);
   if (found === undefined) throw new Error(`there is no function ${name}`);
   return found;
-}
-
-function readAndWrite(...parts: TablePart[]): TableGrant[] {
-  return [
-    { actions: ['GetItem', 'BatchGetItem', 'Query'], parts },
-    { actions: ['PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'], parts },
-  ];
 }

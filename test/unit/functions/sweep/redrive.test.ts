@@ -58,8 +58,7 @@ describe('dead letters of an outage', () => {
     expect(await counts('publish-jobs')).toEqual({ ready: 1, dead: 3 });
   });
 
-  it('of agents are left: what they said is said anew, and sent again it would not be theirs (FT-106, INV-33)', async () => {
-    await die('reports', unansweredReason(40));
+  it('of agents’ mail are left: what it said is said anew, and sent again it would not be theirs (FT-106, INV-33)', async () => {
     await die('agent-mail', unansweredReason(40));
     wait(15 * minute);
 

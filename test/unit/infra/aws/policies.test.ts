@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { agentSessionPolicy as agentSessionPolicyText } from '#shared/adapters/aws/agent-session-policy.ts';
 import { flow } from '#shared/flow.ts';
+import { installCommand } from '#functions/api/install-command.ts';
+import { readAgentSettings } from '#infra/aws/agent-access-stack.ts';
+import { agentSessionPolicy } from '#infra/aws/agent-policies.ts';
 import { functions, functionNamed } from '#infra/aws/functions.ts';
+import { arnsOf } from '#infra/aws/names.ts';
 import { functionPolicy, sendersTo, type PolicyScope, type Statement } from '#infra/aws/policies.ts';
+import { decide } from '#test/kit/iam-evaluate.ts';
 
 const scope: PolicyScope = {
   environment: 'prod',
@@ -11,6 +17,18 @@ const scope: PolicyScope = {
   cipherKeyArn: 'CIPHER',
   rootKeyArn: 'ROOT',
 };
+
+/** What a stack `AgentAccess` must be told. */
+const agentContext: Record<string, string> = {
+  environment: 'prod',
+  region: 'eu-central-1',
+  organisation: 'acme',
+  cluster: 'one',
+  cipherKeyArn: 'arn:aws:kms:eu-central-1:123456789012:key/11111111-0000-4000-8000-000000000000',
+  oidcProviderArn: 'arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/A',
+};
+
+const taking = ['sqs:ReceiveMessage', 'sqs:DeleteMessage'];
 
 /** `T` stands for the tenant's partition, `wake-*` and queues for their ARNs; logs and traces are the same for all. */
 const table: Record<string, string[]> = {
@@ -22,20 +40,22 @@ const table: Record<string, string[]> = {
     'sqs:SendMessage on hints',
   ],
   api: [
-    ...readsAndWrites(
-      'T#acme',
-      'T#acme#R#*',
-      'T#acme#A#*',
-      'T#acme#C#*',
-      'T#acme#S',
-      ...bodies(flow.map(({ name }) => name)),
+    ...reads('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#S'),
+    ...writesAndRemoves('T#acme', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#S'),
+    ...readsBodies('render-jobs', 'publish-jobs', 'reports', 'agent-mail'),
+    ...writesBodies('reports', 'publish-jobs'),
+    ...flow.flatMap(({ name }) => [
+      `sqs:SendMessage on ${name}`,
+      `sqs:GetQueueAttributes on ${name}`,
+      `sqs:GetQueueAttributes on ${name}-dead`,
+    ]),
+    ...flow.flatMap(({ name }) =>
+      ['sqs:ChangeMessageVisibility', ...taking].map((action) => `${action} on ${name}-dead`),
     ),
-    ...flow.flatMap(({ name }) => [`sqs:SendMessage on ${name}`, `sqs:GetQueueAttributes on ${name}`]),
-    ...flow.flatMap(({ name }) => receives(`${name}-dead`)),
     'sqs:CreateQueue on wake-*',
     'sqs:DeleteQueue on wake-*',
     'sqs:SendMessage on wake-*',
-    ...receives('wake-*'),
+    ...taking.map((action) => `${action} on wake-*`),
     ...['CreateSecret', 'PutSecretValue', 'DeleteSecret'].map(
       (verb) => `secretsmanager:${verb} on secret acme/repository/*`,
     ),
@@ -48,20 +68,13 @@ const table: Record<string, string[]> = {
   token: [
     'dynamodb:GetItem on rows T#acme',
     'dynamodb:PutItem on rows T#acme',
-    'dynamodb:BatchWriteItem on rows T#acme',
     'sts:AssumeRole on role agent-session',
     'sts:TagSession on role agent-session',
   ],
   plan: [
-    ...readsAndWrites(
-      'T#acme',
-      'T#acme#R#*',
-      'T#acme#A#*',
-      'T#acme#C#*',
-      'T#acme#I',
-      'T#acme#I#*',
-      ...bodies(['hints', 'render-jobs', 'publish-jobs']),
-    ),
+    ...reads('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*'),
+    ...writesAndRemoves('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*'),
+    ...writesBodies('render-jobs', 'publish-jobs'),
     ...receives('hints'),
     ...['hints-dead', 'render-jobs', 'publish-jobs', 'hints'].map((queue) => `sqs:SendMessage on ${queue}`),
     'secretsmanager:GetSecretValue on secret acme/repository/*',
@@ -69,7 +82,9 @@ const table: Record<string, string[]> = {
     'kms:Decrypt on CIPHER for T#acme#I',
   ],
   render: [
-    ...readsAndWrites('T#acme#I', 'T#acme#I#*', ...bodies(['render-jobs', 'publish-jobs'])),
+    ...onRows(['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'BatchWriteItem'], ['T#acme#I', 'T#acme#I#*']),
+    ...readsBodies('render-jobs'),
+    ...writesBodies('render-jobs', 'publish-jobs'),
     ...receives('render-jobs'),
     'sqs:SendMessage on render-jobs-dead',
     'sqs:SendMessage on publish-jobs',
@@ -78,33 +93,28 @@ const table: Record<string, string[]> = {
     'lambda:InvokeFunction on function render-sandbox',
   ],
   publish: [
-    ...readsAndWrites(
-      'T#acme',
-      'T#acme#A#*',
-      'T#acme#C#*',
-      'T#acme#I',
-      'T#acme#I#*',
-      'T#acme#S',
-      ...bodies(['publish-jobs', 'hints']),
+    ...reads('T#acme', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*', 'T#acme#S'),
+    ...onRows(
+      ['PutItem', 'UpdateItem', 'BatchWriteItem'],
+      ['T#acme', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#S'],
     ),
+    ...readsBodies('publish-jobs'),
+    ...writesBodies('publish-jobs'),
     ...receives('publish-jobs'),
     ...['publish-jobs-dead', 'hints', 'publish-jobs', 'wake-*'].map((queue) => `sqs:SendMessage on ${queue}`),
-    ...['GenerateDataKey', 'Decrypt'].flatMap((verb) => [
-      `kms:${verb} on CIPHER for T#acme#C#*#B`,
-      `kms:${verb} on CIPHER for T#acme#I`,
-      `kms:${verb} on CIPHER for T#acme#S`,
-    ]),
+    'kms:GenerateDataKey on CIPHER for T#acme#C#*#B',
+    'kms:GenerateDataKey on CIPHER for T#acme#S',
+    'kms:Decrypt on CIPHER for T#acme#C#*#B',
+    'kms:Decrypt on CIPHER for T#acme#I',
+    'kms:Decrypt on CIPHER for T#acme#S',
     'kms:GetPublicKey on ROOT',
     'kms:Sign on ROOT',
   ],
   report: [
-    ...readsAndWrites(
-      'T#acme',
-
-      'T#acme#A#*',
-      'T#acme#C#*',
-      ...bodies(['reports', 'agent-mail', 'hints', 'publish-jobs']),
-    ),
+    ...reads('T#acme', 'T#acme#A#*', 'T#acme#C#*'),
+    ...writesAndRemoves('T#acme', 'T#acme#A#*', 'T#acme#C#*'),
+    ...readsBodies('reports', 'agent-mail'),
+    ...writesBodies('reports', 'agent-mail'),
     ...receives('reports'),
     ...receives('agent-mail'),
     ...['reports-dead', 'agent-mail-dead', 'hints', 'publish-jobs', 'wake-*'].map(
@@ -113,19 +123,13 @@ const table: Record<string, string[]> = {
     'kms:Decrypt on CIPHER for T#acme#C#*#B',
   ],
   sweep: [
-    ...readsAndWrites(
-      'T#acme',
-      'T#acme#R#*',
-      'T#acme#A#*',
-      'T#acme#C#*',
-      'T#acme#I',
-      'T#acme#I#*',
-      'T#acme#D',
-      ...bodies(flow.map(({ name }) => name)),
-    ),
-    ...['hints', 'render-jobs', 'publish-jobs', 'wake-*'].map((queue) => `sqs:SendMessage on ${queue}`),
-    ...flow.map(({ name }) => `sqs:GetQueueAttributes on ${name}`),
-    ...flow.flatMap(({ name }) => receives(`${name}-dead`)),
+    ...reads('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*', 'T#acme#D'),
+    ...writesAndRemoves('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*', 'T#acme#D'),
+    ...readsBodies('render-jobs', 'publish-jobs'),
+    ...['hints', 'render-jobs', 'publish-jobs'].flatMap((name) => [
+      `sqs:SendMessage on ${name}`,
+      ...['sqs:ChangeMessageVisibility', ...taking].map((action) => `${action} on ${name}-dead`),
+    ]),
   ],
   prepare: ['dynamodb:PutItem on rows T#acme', 'dynamodb:BatchWriteItem on rows T#acme'],
 };
@@ -225,6 +229,53 @@ describe('who may what (reference §2.3)', () => {
     expect(pulling).toEqual([['plan', [repository]]]);
   });
 
+  test('agents use the key of table and queues through those services only, and only where there is one (NT-100)', () => {
+    const dataKeyArn = 'arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-4000-8000-000000000000';
+    const arns = arnsOf(scope);
+    const session = JSON.parse(
+      agentSessionPolicyText(
+        {
+          tableArn: arns.table,
+          wakeQueueArn: arns.wake('one'),
+          mailQueueArn: arns.queue('agent-mail'),
+          cipherKeyArn: scope.cipherKeyArn,
+        },
+        'acme',
+        'one',
+      ),
+    ) as unknown;
+    const ask = (action: string, context: Record<string, string>, resource = dataKeyArn) => {
+      const tags = { 'aws:PrincipalTag/organisation': 'acme', 'aws:PrincipalTag/cluster': 'one' };
+      const request = { action: `kms:${action}`, resource, context: { ...context, ...tags } };
+      return [{ ...scope, dataKeyArn }, scope].map((place) =>
+        decide({ role: [agentSessionPolicy(place)], session }, request),
+      );
+    };
+    const via = (service: string) => ({ 'kms:ViaService': `${service}.eu-central-1.amazonaws.com` });
+
+    expect(ask('Decrypt', via('dynamodb'))).toEqual(['allowed', 'implicitly denied']);
+    expect(ask('GenerateDataKey', via('sqs'))).toEqual(['allowed', 'implicitly denied']);
+    expect(ask('Decrypt', {})).toEqual(['implicitly denied', 'implicitly denied']);
+    expect(ask('Decrypt', via('secretsmanager'))).toEqual(['implicitly denied', 'implicitly denied']);
+    expect(ask('Encrypt', via('sqs'))).toEqual(['implicitly denied', 'implicitly denied']);
+    expect(ask('Decrypt', via('dynamodb'), `${dataKeyArn}1`)).toEqual(['implicitly denied', 'implicitly denied']);
+  });
+
+  test('a role of an agent of its own is for the ServiceAccount that the install command makes', () => {
+    const { namespace, serviceAccount } = readAgentSettings((key) => agentContext[key]);
+    const command = installCommand({
+      server: 'https://hawser.example',
+      organisation: 'acme',
+      cluster: 'one',
+      rootKey: 'r',
+      identity: 'irsa',
+    });
+
+    // The chart names it after the release.
+    expect(command).toContain(`helm upgrade --install ${serviceAccount} `);
+    expect(command).toContain(` --namespace ${namespace} `);
+  });
+
   test('policies fit into a role, with the longest names that there can be', () => {
     const longest: PolicyScope = {
       ...scope,
@@ -279,16 +330,32 @@ function shorten(arn: string): string {
     .replace(/^arn:aws:lambda:eu-central-1:123456789012:function:hawser-prod-/, 'function ');
 }
 
-function readsAndWrites(...partitions: string[]): string[] {
-  const actions = ['GetItem', 'BatchGetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'];
+function onRows(actions: string[], partitions: string[]): string[] {
   return actions.flatMap((action) => partitions.map((partition) => `dynamodb:${action} on rows ${partition}`));
 }
 
-function receives(queue: string): string[] {
-  const actions = ['ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility', 'GetQueueAttributes'];
-  return actions.map((action) => `sqs:${action} on ${queue}`);
+function reads(...partitions: string[]): string[] {
+  return onRows(['GetItem', 'BatchGetItem', 'Query'], partitions);
 }
 
-function bodies(queues: string[]): string[] {
-  return queues.flatMap((queue) => [`Q#${queue}`, `Q#${queue}#*`]);
+function writesAndRemoves(...partitions: string[]): string[] {
+  return onRows(['PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'], partitions);
+}
+
+function readsBodies(...queues: string[]): string[] {
+  return onRows(
+    ['GetItem'],
+    queues.map((queue) => `Q#${queue}#*`),
+  );
+}
+
+function writesBodies(...queues: string[]): string[] {
+  return onRows(
+    ['GetItem', 'PutItem', 'UpdateItem'],
+    queues.flatMap((queue) => [`Q#${queue}`, `Q#${queue}#*`]),
+  );
+}
+
+function receives(queue: string): string[] {
+  return [...taking, 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'].map((action) => `${action} on ${queue}`);
 }
