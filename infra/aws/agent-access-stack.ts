@@ -13,6 +13,7 @@ import {
 } from './agent-policies.ts';
 import { trustingRole } from './construct-kit.ts';
 import { namesOf, queueBase } from './names.ts';
+import type { PolicyScope } from './policies.ts';
 
 /** One cluster's own way into a deployment, instead of the token function's sessions. */
 export interface AgentAccessSettings {
@@ -25,6 +26,8 @@ export interface AgentAccessSettings {
   serviceAccount: string;
   /** Output CipherKeyArn of the state stack. */
   cipherKeyArn: string;
+  /** Output DataKeyArn of the state stack, where there is one (`encryption=customer`). */
+  dataKeyArn?: string | undefined;
   /** IRSA. */
   oidcProviderArn?: string | undefined;
   /** EKS Pod Identity in this account. */
@@ -50,9 +53,11 @@ const Context = z
       .string()
       .regex(/^\d{12}$/, 'is no account: 12 digits')
       .optional(),
-    namespace: name.default('hawser'),
+    // Where the chart is installed (functions/api/install-command.ts).
+    namespace: name.default('hawser-system'),
     serviceAccount: name.default('hawser-agent'),
     cipherKeyArn: arn('kms', String.raw`[a-z0-9-]+:\d{12}:key\/[0-9a-f-]+`),
+    dataKeyArn: arn('kms', String.raw`[a-z0-9-]+:\d{12}:key\/[0-9a-f-]+`).optional(),
     oidcProviderArn: arn('iam', String.raw`:\d{12}:oidc-provider\/[^*?]+`).optional(),
     eksClusterArn: arn('eks', String.raw`[a-z0-9-]+:\d{12}:cluster\/[A-Za-z0-9_-]+`).optional(),
     sourceRoleArn: arn('iam', String.raw`:\d{12}:role\/[\w+=,.@\/-]+`).optional(),
@@ -100,7 +105,7 @@ export class AgentAccessStack extends Stack {
       name: names.role(`agent-${sessionName(organisation, cluster).slice(0, 20)}`),
       does: `Hawser: agent of cluster ${cluster} of ${organisation}`,
       trust: trustOf(settings, this.account),
-      policy: agentClusterPolicy({ ...place, cipherKeyArn: settings.cipherKeyArn, rootKeyArn: '' }, cluster),
+      policy: agentClusterPolicy(scopeOf(settings, this.account), cluster),
       wildcards: {},
     });
     new CfnOutput(this, 'RoleArn', { value: role.attrArn });
@@ -112,6 +117,10 @@ export class AgentAccessStack extends Stack {
     new CfnOutput(this, 'MailQueue', { value: `${queueBase(place)}agent-mail` });
     new CfnOutput(this, 'TableName', { value: names.table });
   }
+}
+
+function scopeOf({ dataKeyArn, ...settings }: AgentAccessSettings, account: string): PolicyScope {
+  return { ...settings, account, rootKeyArn: '', ...(dataKeyArn === undefined ? {} : { dataKeyArn }) };
 }
 
 function trustOf(settings: AgentAccessSettings, account: string): TrustDocument {

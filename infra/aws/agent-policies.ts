@@ -1,3 +1,4 @@
+import { viaServices } from '#shared/adapters/aws/agent-session-policy.ts';
 import { HawserError } from '#shared/errors.ts';
 import { isId } from '#shared/domain/ids.ts';
 import { arnsOf, type Place } from './names.ts';
@@ -145,8 +146,8 @@ function agentPolicy(
       'OwnRows',
       arns.table,
       ['GetItem', 'BatchGetItem', 'Query'],
-      // Rows, the list of chunks, and the chunks: cluster `a` must not read those of a cluster `a#…`, which no id can be.
-      [partition, `${partition}#B`, `${partition}#B#*`],
+      // Rows and chunks: cluster `a` must not read those of a cluster `a#…`, which no id can be.
+      [partition, `${partition}#B#*`],
       agent.present,
     ),
     noWayAroundRows(arns.table),
@@ -154,11 +155,27 @@ function agentPolicy(
     {
       Sid: 'OwnWakeQueue',
       Effect: 'Allow',
-      Action: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
+      Action: ['sqs:ReceiveMessage', 'sqs:DeleteMessage'],
       Resource: [agent.wakeQueue],
     },
     { Sid: 'Mail', Effect: 'Allow', Action: ['sqs:SendMessage'], Resource: [arns.queue('agent-mail')] },
+    ...(scope.dataKeyArn === undefined ? [] : [throughServices(scope.dataKeyArn, scope)]),
   ]);
+}
+
+/**
+ * What the account's own key for table and queues asks of whoever uses those: to decrypt what DynamoDB gives, and to encrypt
+ * what SQS takes. Through these services only, so that nobody can use it on what was not read by the rules above. The key's
+ * own policy allows it already; a session may do only what its role's policy names. Wake queues have SQS's own key.
+ */
+function throughServices(dataKeyArn: string, place: Place): Statement {
+  return {
+    Sid: 'DataKeyThroughServices',
+    Effect: 'Allow',
+    Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
+    Resource: [dataKeyArn],
+    Condition: { StringEquals: { 'kms:ViaService': viaServices(place.region) } },
+  };
 }
 
 function trust(Statement: TrustStatement[]): TrustDocument {

@@ -37,6 +37,7 @@ export class ComputeStack extends Stack {
       ...this.place,
       cipherKeyArn: state.cipherKey.keyArn,
       rootKeyArn: state.rootKey.keyArn,
+      ...(state.dataKey === undefined ? {} : { dataKeyArn: state.dataKey.keyArn }),
       ...(settings.codeCommit === undefined ? {} : { codeCommit: settings.codeCommit }),
     };
     requireConcurrency(settings);

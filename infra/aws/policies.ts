@@ -1,5 +1,6 @@
 import { flow } from '#shared/flow.ts';
-import { functions, type FunctionSpec, type Grants, type KeyContext, type TablePart } from './functions.ts';
+import { functions, type FunctionSpec } from './functions.ts';
+import type { Grants, KeyContext, TablePart } from './grants.ts';
 import { arnsOf, type Arns, type Place } from './names.ts';
 
 /** One statement as IAM takes it. */
@@ -20,6 +21,8 @@ export interface PolicyDocument {
 export interface PolicyScope extends Place {
   cipherKeyArn: string;
   rootKeyArn: string;
+  /** Encrypts table and queues, where that is a key of the account (`encryption=customer`). */
+  dataKeyArn?: string;
   /** ARNs of repositories in CodeCommit. */
   codeCommit?: readonly string[];
 }
@@ -69,12 +72,6 @@ export function sandboxPolicy(spec: FunctionSpec, scope: PolicyScope): PolicyDoc
       Condition: { ArnEquals: { 'lambda:SourceFunctionArn': arnsOf(scope).function(spec.name) } },
     },
   ]);
-}
-
-/** Queues with which a function has to do: it starts it, or is sent to by it. */
-export function queuesOf(spec: FunctionSpec): string[] {
-  const all = spec.may.deadLetters === true ? flow.map(({ name }) => name) : [];
-  return [...new Set([...(spec.trigger.queues ?? []).map(({ name }) => name), ...(spec.may.send ?? []), ...all])];
 }
 
 /** Functions whose roles may send to a queue. */
@@ -175,14 +172,25 @@ function tableStatements(spec: FunctionSpec, { organisation }: PolicyScope, { ta
       grant.actions.includes('GetItem') ? 'Rows' : 'RowsWrite',
       table,
       grant.actions,
-      grant.parts.flatMap((part) => partitionsOf(part, organisation, spec)),
+      grant.parts.flatMap((part) => partitionsOf(part, organisation)),
     ),
   );
-  return [...rows, noWayAroundRows(table)];
+  return [...rows, ...bodyStatements(spec.may, table), noWayAroundRows(table)];
+}
+
+/** Bodies of messages (shared/adapters/aws/sqs-body.ts): chunks of one part each, listed in the partition of their queue. */
+function bodyStatements({ bodies = { read: [], write: [] } }: Grants, table: string): Statement[] {
+  const { read, write } = bodies;
+  const chunks = read.map((queue) => `Q#${queue}#*`);
+  const all = write.flatMap((queue) => [`Q#${queue}`, `Q#${queue}#*`]);
+  return [
+    ...(read.length === 0 ? [] : [rowsStatement('Bodies', table, ['GetItem'], chunks)]),
+    ...(write.length === 0 ? [] : [rowsStatement('BodiesWrite', table, ['GetItem', 'PutItem', 'UpdateItem'], all)]),
+  ];
 }
 
 /** Patterns for the partitions of one kind; `*` takes `#` too, so a cluster's pattern takes in its chunks. */
-function partitionsOf(part: TablePart, organisation: string, spec: FunctionSpec): string[] {
+function partitionsOf(part: TablePart, organisation: string): string[] {
   const tenant = `T#${organisation}`;
   const patterns: Record<TablePart, string[]> = {
     organisation: [tenant],
@@ -190,9 +198,9 @@ function partitionsOf(part: TablePart, organisation: string, spec: FunctionSpec)
     applications: [`${tenant}#A#*`],
     clusters: [`${tenant}#C#*`],
     inputs: [`${tenant}#I`, `${tenant}#I#*`],
+    outputs: [`${tenant}#I`],
     secrets: [`${tenant}#S`],
     marks: [`${tenant}#D`],
-    bodies: queuesOf(spec).flatMap((queue) => [`Q#${queue}`, `Q#${queue}#*`]),
   };
   return patterns[part];
 }
@@ -200,36 +208,34 @@ function partitionsOf(part: TablePart, organisation: string, spec: FunctionSpec)
 function queueStatements(spec: FunctionSpec, arns: Arns): Statement[] {
   const { may } = spec;
   const consumed = (spec.trigger.queues ?? []).map(({ name }) => name);
+  const dead = may.deadLetters ?? [];
   const statements: [boolean, Statement][] = [
-    [consumed.length > 0, allow('Receive', receiving, consumed.map(arns.queue))],
+    // What Lambda does for the function, and how the function itself gives a message back.
+    [
+      consumed.length > 0,
+      allow('Receive', [...taking, 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'], consumed.map(arns.queue)),
+    ],
     [consumed.length > 0, allow('Bury', ['sqs:SendMessage'], consumed.map(arns.dead))],
     [may.send !== undefined, allow('Send', ['sqs:SendMessage'], (may.send ?? []).map(arns.queue))],
     [
-      may.deadLetters === true,
+      may.countQueues === true,
       allow(
         'Count',
         ['sqs:GetQueueAttributes'],
-        flow.map(({ name }) => arns.queue(name)),
+        flow.flatMap(({ name }) => [arns.queue(name), arns.dead(name)]),
       ),
     ],
-    [
-      may.deadLetters === true,
-      allow(
-        'DeadLetters',
-        receiving,
-        flow.map(({ name }) => arns.dead(name)),
-      ),
-    ],
+    [dead.length > 0, allow('DeadLetters', [...taking, 'sqs:ChangeMessageVisibility'], dead.map(arns.dead))],
     [may.wake === 'send', allow('Wake', ['sqs:SendMessage'], [arns.anyWake])],
     [
       may.wake === 'manage',
-      allow('WakeQueues', ['sqs:CreateQueue', 'sqs:DeleteQueue', 'sqs:SendMessage', ...receiving], [arns.anyWake]),
+      allow('WakeQueues', ['sqs:CreateQueue', 'sqs:DeleteQueue', 'sqs:SendMessage', ...taking], [arns.anyWake]),
     ],
   ];
   return statements.flatMap(([isWanted, statement]) => (isWanted ? [statement] : []));
 }
 
-const receiving = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'];
+const taking = ['sqs:ReceiveMessage', 'sqs:DeleteMessage'];
 
 function secretStatements({ secrets = [] }: Grants, arns: Arns): Statement[] {
   return secrets.map(({ actions, kinds }) =>

@@ -10,6 +10,7 @@ import {
 } from 'aws-cdk-lib/aws-iam';
 import { Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
+import { viaServices } from '#shared/adapters/aws/agent-session-policy.ts';
 import { tableShape, timeToLiveAttribute } from '#shared/adapters/aws/create-table.ts';
 import { arnsOf, namesOf, type Arns } from './names.ts';
 import type { DeploymentSettings } from './settings.ts';
@@ -43,6 +44,7 @@ export class StateStack extends Stack {
     new CfnOutput(this, 'TableName', { value: names.table });
     new CfnOutput(this, 'CipherKeyArn', { value: cipherKey.keyArn });
     new CfnOutput(this, 'RootKeyArn', { value: rootKey.keyArn });
+    if (dataKey !== undefined) new CfnOutput(this, 'DataKeyArn', { value: dataKey.keyArn });
   }
 }
 
@@ -120,7 +122,7 @@ function createCipherKey(stack: Stack, settings: DeploymentSettings): Key {
 
 /**
  * Encrypts table, queues and topic with a key of this account. Roles of this deployment use it through those services only,
- * so their own policies need not name it.
+ * so the functions' own policies need not name it; agents' sessions are held by what their role and session policy name.
  */
 function createDataKey(stack: Stack, arns: Arns): Key {
   const key = new Key(stack, 'DataKey', {
@@ -143,7 +145,7 @@ function createDataKey(stack: Stack, arns: Arns): Key {
           conditions: {
             StringEquals: {
               'kms:CallerAccount': stack.account,
-              'kms:ViaService': [`dynamodb.${stack.region}.amazonaws.com`, `sqs.${stack.region}.amazonaws.com`],
+              'kms:ViaService': viaServices(stack.region),
             },
             ArnLike: { 'aws:PrincipalArn': arns.anyRole },
           },

@@ -25,7 +25,7 @@ interface IamStatement {
 const lists = new Set(['dynamodb:leadingkeys', 'aws:tagkeys', 'kms:encryptioncontextkeys']);
 /** The others that our policies may ask for. */
 const singles =
-  /^(aws:principaltag\/|aws:requesttag\/|kms:encryptioncontext:)[^\s]+$|^(aws:sourceaccount|aws:sourcearn|aws:securetransport|lambda:sourcefunctionarn|kms:signingalgorithm|kms:messagetype|sts:externalid)$/;
+  /^(aws:principaltag\/|aws:requesttag\/|kms:encryptioncontext:)[^\s]+$|^(aws:sourceaccount|aws:sourcearn|aws:securetransport|lambda:sourcefunctionarn|kms:signingalgorithm|kms:messagetype|kms:viaservice|sts:externalid)$/;
 const elements = new Set(['Sid', 'Effect', 'Action', 'Resource', 'Condition']);
 
 /**

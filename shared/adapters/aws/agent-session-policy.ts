@@ -21,6 +21,7 @@ export function agentSessionPolicy(resources: AgentResources, organisation: stri
   requireId(organisation, 'organisation');
   requireId(cluster, 'cluster');
   const own = `T#${organisation}#C#${cluster}`;
+  const [, partition = '', , region = '', account = ''] = resources.tableArn.split(':');
   const text = JSON.stringify({
     Version: '2012-10-17',
     Statement: [
@@ -29,13 +30,13 @@ export function agentSessionPolicy(resources: AgentResources, organisation: stri
         Action: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query'],
         Resource: resources.tableArn,
         Condition: {
-          'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [own, `${own}#B`, `${own}#B#*`] },
+          'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [own, `${own}#B#*`] },
           Null: { 'dynamodb:LeadingKeys': 'false' },
         },
       },
       {
         Effect: 'Allow',
-        Action: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
+        Action: ['sqs:ReceiveMessage', 'sqs:DeleteMessage'],
         Resource: resources.wakeQueueArn,
       },
       { Effect: 'Allow', Action: 'sqs:SendMessage', Resource: resources.mailQueueArn },
@@ -44,6 +45,13 @@ export function agentSessionPolicy(resources: AgentResources, organisation: stri
         Action: 'kms:Decrypt',
         Resource: resources.cipherKeyArn,
         Condition: { StringEquals: { 'kms:EncryptionContext:hawser:context': `${own}#B` } },
+      },
+      {
+        // Where table and queues have a key of the account's own; which one that is, the role's policy says.
+        Effect: 'Allow',
+        Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
+        Resource: `arn:${partition}:kms:${region}:${account}:key/*`,
+        Condition: { StringEquals: { 'kms:ViaService': viaServices(region) } },
       },
     ],
   });
@@ -55,4 +63,10 @@ export function agentSessionPolicy(resources: AgentResources, organisation: stri
       hint: 'Give the table, the queues or the cluster a shorter name.',
     },
   );
+}
+
+/** The services through which an agent uses the key that encrypts table and queues, as KMS calls them (`kms:ViaService`). */
+export function viaServices(region: string): string[] {
+  const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+  return ['dynamodb', 'sqs'].map((service) => `${service}.${region}.${domain}`);
 }

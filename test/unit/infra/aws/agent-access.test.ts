@@ -27,7 +27,7 @@ const scope: PolicyScope = {
 };
 const provider = 'arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/0A';
 const eksCluster = 'arn:aws:eks:eu-central-1:123456789012:cluster/one';
-const workload = { namespace: 'hawser', serviceAccount: 'hawser-agent' };
+const workload = { namespace: 'hawser-system', serviceAccount: 'hawser-agent' };
 
 describe('what an agent may do', () => {
   test.each([
@@ -44,14 +44,13 @@ describe('what an agent may do', () => {
         'dynamodb:GetItem',
         'dynamodb:Query',
         'kms:Decrypt',
-        'sqs:ChangeMessageVisibility',
         'sqs:DeleteMessage',
         'sqs:ReceiveMessage',
         'sqs:SendMessage',
       ]);
       const partition = `T#${organisation}#C#${cluster}`;
       expect(rows?.Condition?.['ForAllValues:StringLike']).toEqual({
-        'dynamodb:LeadingKeys': [partition, `${partition}#B`, `${partition}#B#*`],
+        'dynamodb:LeadingKeys': [partition, `${partition}#B#*`],
       });
       expect(rows?.Condition?.['Null']).toMatchObject({ 'dynamodb:LeadingKeys': 'false' });
       expect(key?.Condition?.['StringEquals']).toEqual({ 'kms:EncryptionContext:hawser:context': [`${partition}#B`] });
@@ -107,7 +106,7 @@ describe('who may become an agent', () => {
         Action: ['sts:AssumeRoleWithWebIdentity'],
         Condition: {
           StringEquals: {
-            [`${issuer}:sub`]: 'system:serviceaccount:hawser:hawser-agent',
+            [`${issuer}:sub`]: 'system:serviceaccount:hawser-system:hawser-agent',
             [`${issuer}:aud`]: 'sts.amazonaws.com',
           },
         },
@@ -123,7 +122,7 @@ describe('who may become an agent', () => {
     expect(statement?.Action).toEqual(['sts:AssumeRole', 'sts:TagSession']);
     expect(statement?.Condition).toMatchObject({
       StringEquals: {
-        'aws:RequestTag/kubernetes-namespace': 'hawser',
+        'aws:RequestTag/kubernetes-namespace': 'hawser-system',
         'aws:RequestTag/kubernetes-service-account': 'hawser-agent',
         'aws:SourceAccount': '123456789012',
       },
