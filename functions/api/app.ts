@@ -30,7 +30,8 @@ export function createApiApp(deps: ApiDeps): Hono<ApiEnv> {
   app.onError((thrown, c) => {
     const error = asHawserError(thrown);
     const problem = problemOf(error, c.req.path);
-    if (problem.status >= 500) deps.log.error({ path: c.req.path, reason: messageOf(error) }, 'request failed');
+    const hint = error instanceof HawserError ? error.hint : undefined;
+    if (problem.status >= 500) deps.log.error({ path: c.req.path, reason: messageOf(error), hint }, 'request failed');
     return c.json(problem, problem.status as 400, { 'content-type': 'application/problem+json' });
   });
   app.notFound((c) => {

@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { isId } from '#shared/domain/ids.ts';
 import { problemOf } from '#shared/domain/problem.ts';
-import { messageOf } from '#shared/errors.ts';
+import { HawserError, messageOf } from '#shared/errors.ts';
 import type { Clock } from '#shared/ports/clock.ts';
 import type { Log } from '#shared/ports/log.ts';
 import type { Metrics } from '#shared/ports/metrics.ts';
@@ -140,5 +140,9 @@ function logRefusal(log: Log, refusal: { provider: string; repository: string; s
   // What came in the path is not worth a log line of any length (NT-135).
   const fields = { provider, repository: refusal.repository.slice(0, 63), status, reason: messageOf(error) };
   if (status < 500) log.info(fields, 'webhook delivery refused');
-  else log.error({ ...fields, cause: messageOf((error as Error).cause ?? error) }, 'webhook delivery failed');
+  else {
+    const cause = (error as Error).cause ?? error;
+    const hint = cause instanceof HawserError ? cause.hint : undefined;
+    log.error({ ...fields, cause: messageOf(cause), hint }, 'webhook delivery failed');
+  }
 }

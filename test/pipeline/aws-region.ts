@@ -137,7 +137,7 @@ export function createRegion(seed: number, clock: Clock, weather: Weather): Regi
       },
       poll(most: number) {
         const now = clock.now();
-        for (const { id, expiresAt } of [...messages.values()]) if (expiresAt <= now) messages.delete(id);
+        for (const { id, expiresAt } of messages.values()) if (expiresAt <= now) messages.delete(id);
         if (region.away.has('sqs')) return [];
         const visible = shuffled([...messages.values()].filter(({ visibleAt }) => visibleAt <= now)).slice(0, most);
         return visible.flatMap((message) => {

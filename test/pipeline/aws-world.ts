@@ -1,9 +1,7 @@
 import type { SQSRecord } from 'aws-lambda';
 import { createFileCipher } from '#shared/adapters/embedded/file-cipher.ts';
 import type { JsonObject } from '#shared/domain/json.ts';
-import { messageOf } from '#shared/errors.ts';
 import * as flow from '#shared/flow.ts';
-import type { AgentReport } from '#shared/messages/agent-report.ts';
 import type { Delivery, Queue } from '#shared/ports/queue.ts';
 import { createInputChunks, createSnapshotChunks } from '#shared/state/chunks.ts';
 import { declareObjects } from '#shared/state/declare.ts';
@@ -26,6 +24,7 @@ import {
   type ServiceParts,
 } from '#test/kit/service-parts.ts';
 import { temporaryFolder } from '#test/kit/temp.ts';
+import { createAgent } from './aws-agent.ts';
 import { createRegion, fairWeather, type Region, type SimulatedQueue, type Weather } from './aws-region.ts';
 
 export const applications = ['a', 'b', 'c'];
@@ -69,7 +68,7 @@ export async function createAwsWorld(seed: number, weather: Weather): Promise<Aw
   const region = createRegion(seed, clock, fairWeather);
   const cloud = cloudOf(parts, region, folder.path);
   const sources = sourcesOf(cloud, region);
-  const agent = createAgent(cloud, parts);
+  const agent = createAgent(cloud);
   const webhook = webhookOf(cloud);
   const world: AwsWorld = {
     region,
@@ -249,60 +248,6 @@ function webhookOf(cloud: Cloud) {
     },
     markDirty: (hint) => markDirty(cloud, organisation, hint),
   });
-}
-
-/** An agent with direct access: reads what changed, keeps what it has when it cannot, and says what it has. */
-function createAgent(cloud: Cloud, parts: ServiceParts) {
-  const applied = new Map<string, { generation: number; value: string }>();
-  const valuesByGeneration = new Map<string, string>();
-  const breaches: string[] = [];
-  let version = 0;
-  let sequence = 0;
-  return {
-    breaches,
-    valueOf: (id: string, generation = applied.get(id)?.generation) =>
-      valuesByGeneration.get(`${id} ${generation}`) ?? 'nothing',
-    async poll(): Promise<void> {
-      try {
-        const changes = await readChanges(cloud, organisation, cluster, version);
-        for (const head of changes.heads) {
-          const chunk = await cloud.snapshots.read(organisation, cluster, rootOf(head).chunks[0] ?? '');
-          if (chunk === undefined) breaches.push(`INV-10: ${head.application} names a chunk that is not there`);
-          if (head.generation < (applied.get(head.application)?.generation ?? 0))
-            breaches.push(`INV-13: ${head.application} went back`);
-          const { data } = JSON.parse(Buffer.from(chunk ?? []).toString()) as { data: { value: string } };
-          applied.set(head.application, { generation: head.generation, value: data.value });
-          valuesByGeneration.set(`${head.application} ${head.generation}`, data.value);
-        }
-        version = changes.version;
-        await cloud.reports.send([JSON.stringify(reportOf())]);
-      } catch (error) {
-        if (!messageOf(error).includes('AWS') && !messageOf(error).includes('answer was lost'))
-          breaches.push(`the agent stumbled: ${messageOf(error)}`);
-      }
-    },
-  };
-
-  function reportOf() {
-    const report: AgentReport = {
-      format: 1,
-      epoch: '2026-a',
-      sequence: (sequence += 1),
-      agentVersion: '1',
-      version,
-      applications: [...applied].map(([application, { generation }]) => ({
-        application,
-        generation,
-        sync: { status: 'Synced', generation },
-        health: { status: 'Healthy' },
-        drift: [],
-        conditions: [],
-        events: [],
-      })),
-      heartbeat: { digest: '', applications: applied.size, objects: applied.size, memoryBytes: 1 },
-    };
-    return { organisation, cluster, receivedAt: new Date(parts.clock.now()).toISOString(), report };
-  }
 }
 
 function filesOf(values: ReadonlyMap<string, string>): Record<string, string> {
