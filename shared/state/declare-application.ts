@@ -10,7 +10,6 @@ import { canonicalJson, isJsonObject, type JsonObject } from '../domain/json.ts'
 import { inParallel } from '../domain/parallel.ts';
 import { identity, type DeclareContext, type DeclareItem } from './declare-context.ts';
 import { applicationKey, organisationKey, sortKeys } from './keys.ts';
-import { ensureRepository, getProject, listClusters } from './registry.ts';
 import { updateStatus, type StoredSummary } from './status.ts';
 import { eachRow } from './update.ts';
 
@@ -109,8 +108,8 @@ export async function recompileReaders(context: DeclareContext, gitRepository: J
 }
 
 async function compile(context: DeclareContext, declared: JsonObject): Promise<Application> {
-  const { deps, request } = context;
-  const clusters = await listClusters(deps.store, request.organisation);
+  const { request } = context;
+  const clusters = await context.clusters();
   const compileContext: CompileContext = {
     homeCluster: request.homeCluster,
     defaultCluster: request.defaultCluster,
@@ -123,7 +122,7 @@ async function compile(context: DeclareContext, declared: JsonObject): Promise<A
         ? compileArgoApplication(declared, compileContext).application
         : compileFluxKustomization(declared, await gitRepositoryOf(context, declared), compileContext).application;
     for (const source of application.sources) {
-      const repository = await ensureRepository(deps, request.organisation, source.url);
+      const repository = await context.repository(source.url);
       source.repository = repository.id;
     }
     await requirePermission(context, application, clusters);
@@ -142,8 +141,7 @@ async function requirePermission(
   application: Application,
   clusters: { id: string; servers: string[] }[],
 ): Promise<void> {
-  const { deps, request } = context;
-  const project = await getProject(deps.store, request.organisation, application.project);
+  const project = await context.project(application.project);
   if (project === undefined) {
     throw new HawserError('invalid-input', `project ${application.project} does not exist`, {
       hint: 'Apply its AppProject first.',

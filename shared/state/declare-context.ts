@@ -1,3 +1,5 @@
+import type { Cluster } from '../domain/cluster.ts';
+import type { Project } from '../domain/project.ts';
 import { isJsonObject, textOf, type JsonObject } from '../domain/json.ts';
 import type { ApplyResult } from '../messages/api.ts';
 import type { Bell } from '../ports/bell.ts';
@@ -5,6 +7,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Queue } from '../ports/queue.ts';
 import type { SecretStore } from '../ports/secret-store.ts';
 import type { StateStore } from '../ports/state-store.ts';
+import { ensureRepository, getProject, listClusters, type Repository } from './registry.ts';
 
 export interface DeclareDeps {
   store: StateStore;
@@ -39,6 +42,32 @@ export interface DeclareContext {
   plan(repository: string, application: string): void;
   /** Remembers that a repository has to be read anew once everything is written. */
   refresh(repository: string): void;
+  /** What many objects of a request ask alike, read once for all of them: projects come before applications. */
+  clusters(): Promise<Cluster[]>;
+  project(name: string): Promise<Project | undefined>;
+  /** The repository of a URL, registered where it is not yet. */
+  repository(url: string): Promise<Repository>;
+}
+
+/** Reads for one request; a failure is not remembered. */
+export function createLookups(
+  deps: DeclareDeps,
+  { organisation }: DeclareRequest,
+): Pick<DeclareContext, 'clusters' | 'project' | 'repository'> {
+  const known = new Map<string, Promise<unknown>>();
+  const once = <T>(key: string, read: () => Promise<T>): Promise<T> => {
+    const before = known.get(key) as Promise<T> | undefined;
+    if (before !== undefined) return before;
+    const reading = read();
+    known.set(key, reading);
+    reading.catch(() => known.delete(key));
+    return reading;
+  };
+  return {
+    clusters: () => once('clusters', () => listClusters(deps.store, organisation)),
+    project: (name) => once(`project ${name}`, () => getProject(deps.store, organisation, name)),
+    repository: (url) => once(`repository ${url}`, () => ensureRepository(deps, organisation, url)),
+  };
 }
 
 /** Kind, namespace and name as far as they are there. */

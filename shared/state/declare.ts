@@ -4,6 +4,7 @@ import { declaredRole, handedInRole, type DeclaredRole } from '../domain/declare
 import { canonicalJson, type JsonObject } from '../domain/json.ts';
 import { inParallel } from '../domain/parallel.ts';
 import {
+  createLookups,
   identity,
   type DeclareContext,
   type DeclareDeps,
@@ -29,9 +30,10 @@ export async function declareObjects(deps: DeclareDeps, request: DeclareRequest)
   const results = new Map<JsonObject, DeclareItem>();
   const toPlan = new Map<string, Set<string>>();
   const toRead = new Set<string>();
-  const context = {
+  const context: DeclareContext = {
     deps,
     request,
+    ...createLookups(deps, request),
     plan: (repository: string, application: string) => add(toPlan, repository, application),
     refresh: (repository: string) => void toRead.add(repository),
   };
