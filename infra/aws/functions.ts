@@ -207,10 +207,10 @@ export const functions: readonly FunctionSpec[] = [
           parts: ['organisation', 'repositories', 'applications', 'clusters', 'inputs', 'marks'],
         },
       ],
-      bodies: { read: ['render-jobs', 'publish-jobs'], write: [] },
+      bodies: { read: ['render-jobs', 'publish-jobs', 'reports'], write: [] },
       // What died of an outage is sent again (functions/sweep/redrive.ts).
-      send: ['hints', 'render-jobs', 'publish-jobs'],
-      deadLetters: ['hints', 'render-jobs', 'publish-jobs'],
+      send: ['hints', 'render-jobs', 'publish-jobs', 'reports'],
+      deadLetters: ['hints', 'render-jobs', 'publish-jobs', 'reports'],
     },
   },
   {

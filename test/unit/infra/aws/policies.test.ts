@@ -125,8 +125,8 @@ const table: Record<string, string[]> = {
   sweep: [
     ...reads('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*', 'T#acme#D'),
     ...writesAndRemoves('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*', 'T#acme#D'),
-    ...readsBodies('render-jobs', 'publish-jobs'),
-    ...['hints', 'render-jobs', 'publish-jobs'].flatMap((name) => [
+    ...readsBodies('render-jobs', 'publish-jobs', 'reports'),
+    ...['hints', 'render-jobs', 'publish-jobs', 'reports'].flatMap((name) => [
       `sqs:SendMessage on ${name}`,
       ...['sqs:ChangeMessageVisibility', ...taking].map((action) => `${action} on ${name}-dead`),
     ]),
