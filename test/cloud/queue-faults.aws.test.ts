@@ -3,9 +3,12 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createQueue } from '#shared/adapters/aws/create-queue.ts';
 import { createTable } from '#shared/adapters/aws/create-table.ts';
 import { createChunkStore } from '#shared/adapters/aws/dynamodb-chunk-store.ts';
+import { createStateStore } from '#shared/adapters/aws/dynamodb-state-store.ts';
 import { createQueues } from '#shared/adapters/aws/sqs-queues.ts';
 import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
 import type { Delivery, Queue } from '#shared/ports/queue.ts';
+import { redriveWhenDue } from '#functions/sweep/redrive.ts';
+import { silentLog } from '#test/kit/service-parts.ts';
 import { describeOnAws, dynamodbAt, sqsAt } from './aws-emulators.ts';
 import { first, startFaultProxy, type Call, type Fault, type Json } from './fault-proxy.ts';
 
@@ -26,7 +29,8 @@ await describeOnAws('SQS that does half and loses answers', ['dynamodb', 'locals
     const name = `faults-${randomBytes(4).toString('hex')}`;
     const queue = queues.open({ name, visibilitySeconds: 30, maxReceives: 3 });
     const calls = (operation: string) => proxy.calls.filter((call) => call.operation === operation);
-    return { proxy, chunks, queue, name, calls };
+    const store = createStateStore({ client: tables, table: 'bodies', clock });
+    return { proxy, chunks, queue, name, calls, store };
   }
 
   const receive = (queue: Queue, max = 10): Promise<Delivery[]> =>
@@ -121,6 +125,31 @@ await describeOnAws('SQS that does half and loses answers', ['dynamodb', 'locals
     await queue.retry({ ...delivery, receives: 3 }, { delaySeconds: 0, reason: 'too late' });
 
     expect(await queue.deadLetters(10)).toEqual([]);
+  });
+
+  it('has what SQS itself made a dead letter of sent again by the sweep, and leaves what is broken (FT-13)', async () => {
+    const { queue, name, chunks, store } = await open();
+    const at = new Date(clock.now()).toISOString();
+    await queue.send([JSON.stringify({ n: 'broken', at })]);
+    for (const delivery of await receive(queue)) await queue.bury(delivery, 'object-invalid: no such kind');
+    await queue.send([JSON.stringify({ n: 'throttled', at }), JSON.stringify({ n: 'x'.repeat(257_000), at })]);
+    // Received, and never answered for: three times, and once more for SQS to see that it is too often.
+    await expect
+      .poll(
+        async () => {
+          await queue.receive({ max: 10, waitSeconds: 0, visibilitySeconds: 0 });
+          return (await queue.counts()).dead;
+        },
+        { timeout: 30_000 },
+      )
+      .toBe(3);
+    await store.put({ partition: `T#${name}`, sort: 'REDRIVE', revision: 1, value: { nextAt: 0 } });
+
+    const queues = new Map([['hints', queue]]);
+    expect(await redriveWhenDue({ store, queues, clock, log: silentLog }, name)).toBe(2);
+    expect((await drain(queue)).map((body) => (JSON.parse(body) as { n: string }).n[0]).sort()).toEqual(['t', 'x']);
+    expect(await queue.deadLetters(10)).toMatchObject([{ reason: 'object-invalid: no such kind' }]);
+    expect((await chunks.list(`Q#${name}`)).chunks).toHaveLength(1);
   });
 
   it('leaves dead letters to others after looking at them', async () => {

@@ -29,7 +29,8 @@ export interface Region {
   dice: (sides: number) => number;
   /** The same part, behind a network that loses things. */
   behind<T extends object>(service: Service, part: T): T;
-  openQueue(settings: QueueSettings): SimulatedQueue;
+  /** `body`: what becomes of bodies under way. */
+  openQueue(settings: QueueSettings, body?: (body: string) => string): SimulatedQueue;
 }
 
 /** SQS: at least once, in no order, with a count of receives, and dead letters that SQS makes without saying why. */
@@ -60,7 +61,7 @@ const retentionMs = 14 * 24 * 3600_000;
 
 export function createRegion(seed: number, clock: Clock, weather: Weather): Region {
   const dice = createDice(seed);
-  const region: Region = { weather, away: new Set(), dice, behind, openQueue: (settings) => open(settings) };
+  const region: Region = { weather, away: new Set(), dice, behind, openQueue: open };
   return region;
 
   function behind<T extends object>(service: Service, part: T): T {
@@ -83,7 +84,7 @@ export function createRegion(seed: number, clock: Clock, weather: Weather): Regi
     if (dice(1000) < region.weather.throttled) throw lost(service, `${name}: AWS is throttled`);
   }
 
-  function open(settings: QueueSettings): SimulatedQueue {
+  function open(settings: QueueSettings, change = (body: string) => body): SimulatedQueue {
     const messages = new Map<string, Message>();
     let number = 0;
     const add = (body: string, delaySeconds: number): void => {
@@ -102,7 +103,7 @@ export function createRegion(seed: number, clock: Clock, weather: Weather): Regi
     };
     const port: Omit<Queue, 'name'> = {
       async send(bodies, options) {
-        for (const body of bodies) {
+        for (const body of bodies.map(change)) {
           add(body, options?.delaySeconds ?? 0);
           if (dice(1000) < region.weather.duplicated) add(body, dice(600));
         }

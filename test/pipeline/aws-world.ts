@@ -3,6 +3,7 @@ import { createFileCipher } from '#shared/adapters/embedded/file-cipher.ts';
 import type { JsonObject } from '#shared/domain/json.ts';
 import * as flow from '#shared/flow.ts';
 import type { Delivery, Queue } from '#shared/ports/queue.ts';
+import type { StateStore } from '#shared/ports/state-store.ts';
 import { createInputChunks, createSnapshotChunks } from '#shared/state/chunks.ts';
 import { declareObjects } from '#shared/state/declare.ts';
 import { markDirty } from '#shared/state/dirty.ts';
@@ -47,6 +48,12 @@ export interface AwsWorld {
   close(): Promise<void>;
 }
 
+/** Another version of Hawser that writes the same rows and sends the same messages. */
+export interface Version {
+  store?: (store: StateStore) => StateStore;
+  body?: (body: string) => string;
+}
+
 const secret = 'the secret of a webhook, 32 signs and more';
 const repository = 'demo';
 const minuteMs = 60_000;
@@ -58,15 +65,16 @@ const metrics = { count: () => undefined, observe: () => undefined, gauge: () =>
  * sources that receive, invoke and delete as Lambda does, with an agent that polls. Time is virtual, and the region is what
  * the test makes of it. It starts in fair weather with every application published.
  */
-export async function createAwsWorld(seed: number, weather: Weather): Promise<AwsWorld> {
-  const parts = await openServiceParts();
+export async function createAwsWorld(seed: number, weather: Weather, version: Version = {}): Promise<AwsWorld> {
+  const opened = await openServiceParts();
+  const parts = { ...opened, store: version.store?.(opened.store) ?? opened.store };
   const { clock } = parts;
   const folder = await temporaryFolder();
   const values = new Map(applications.map((id) => [id, '0']));
   await prepare(parts, values);
 
   const region = createRegion(seed, clock, fairWeather);
-  const cloud = cloudOf(parts, region, folder.path);
+  const cloud = cloudOf(parts, region, folder.path, version);
   const sources = sourcesOf(cloud, region);
   const agent = createAgent(cloud);
   const webhook = webhookOf(cloud);
@@ -156,8 +164,8 @@ function all(value: string): { published: string; applied: string; reported: str
 }
 
 /** The adapters as functions see them: each call through a network that loses things. */
-function cloudOf(parts: ServiceParts, region: Region, folder: string) {
-  const simulated = new Map(flow.flow.map((queue) => [queue.name as string, region.openQueue(queue)]));
+function cloudOf(parts: ServiceParts, region: Region, folder: string, version: Version) {
+  const simulated = new Map(flow.flow.map((queue) => [queue.name as string, region.openQueue(queue, version.body)]));
   const queues = new Map<string, Queue>(simulated);
   const store = region.behind('dynamodb', parts.store);
   const chunkStore = region.behind('dynamodb', parts.chunkStore);
