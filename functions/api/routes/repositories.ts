@@ -84,20 +84,7 @@ export function repositoryRoutes(deps: ApiDeps): Hono<ApiEnv> {
     );
     return c.json({ repository: { id: repository.id, url: repository.url }, webhookSecret, webhookUrls }, 201);
   });
-  const rotated = z.object({ webhookSecret: z.string(), previousUntil: z.string() });
-  app.post(
-    '/:id/webhook-secret',
-    describe('sign webhooks with another secret; the one before stays valid for a while', rotated),
-    checked('json', Rotation),
-    async (c) => {
-      const { organisation } = requireAdmin(c);
-      const id = c.req.param('id');
-      if ((await getRepository(deps.store, organisation, id)) === undefined)
-        throw new HawserError('not-found', `repository ${id} is not registered`);
-      const { webhookSecret = randomBytes(32).toString('hex'), overlapHours } = c.req.valid('json');
-      return c.json(await rotateWebhookSecret(deps, organisation, id, { webhookSecret, overlapHours }));
-    },
-  );
+  rotationRoute(deps, app);
   const templates = z.object({ items: z.array(Template) });
   app.get('/templates', describe('credentials for all repositories below a URL', templates), async (c) => {
     const { organisation } = requireUser(c);
@@ -126,6 +113,24 @@ export function repositoryRoutes(deps: ApiDeps): Hono<ApiEnv> {
     return c.body(null, 204);
   });
   return app;
+}
+
+/** Another secret for a repository's webhooks (FT-07). */
+function rotationRoute(deps: ApiDeps, app: Hono<ApiEnv>): void {
+  const rotated = z.object({ webhookSecret: z.string(), previousUntil: z.string() });
+  app.post(
+    '/:id/webhook-secret',
+    describe('sign webhooks with another secret; the one before stays valid for a while', rotated),
+    checked('json', Rotation),
+    async (c) => {
+      const { organisation } = requireAdmin(c);
+      const id = c.req.param('id');
+      if ((await getRepository(deps.store, organisation, id)) === undefined)
+        throw new HawserError('not-found', `repository ${id} is not registered`);
+      const { webhookSecret = randomBytes(32).toString('hex'), overlapHours } = c.req.valid('json');
+      return c.json(await rotateWebhookSecret(deps, organisation, id, { webhookSecret, overlapHours }));
+    },
+  );
 }
 
 function storedOf(body: z.infer<typeof NewRepository>): StoredAccess | undefined {
