@@ -54,6 +54,7 @@ export function consumer<T>(
 
 /** Before the function's own end: a handler's second to stop, and settling what it was at. */
 const reserveMs = 5000;
+const suspectAfter = 5;
 /** Where nobody says how long the function has. */
 const defaultMs = 60_000;
 const neverStopped = new AbortController().signal;
@@ -73,6 +74,7 @@ export function sqsFunction(
  * Feeds the records of an event to their stages, `concurrency` at a time, and answers the ids of those that must come
  * again (FT-10): those that failed for now, whose visibility is set to their back-off, and those that were not begun before
  * the time was up, which are given back. What is done, and what is a dead letter, is deleted by Lambda. Never throws (FT-11).
+ * What was received often may be what kills the function: it is handled last, when what it could take along is done (FT-14).
  */
 export function createSqsHandler(
   deps: SqsDeps,
@@ -84,13 +86,41 @@ export function createSqsHandler(
     const deadline = new AbortController();
     const left = (context.getRemainingTimeInMillis?.() ?? defaultMs) - reserveMs;
     const timer = setTimeout(() => deadline.abort(outOfTime()), Math.max(0, left));
-    await inParallel(recordsOf(deps, event), concurrency, async (record) => {
-      const outcome = await handleRecord(deps, consumers, record, deadline.signal);
-      if (outcome !== 'done' && outcome !== 'dead') failures.add(record.messageId);
-    });
+    const handleAll = (records: readonly SQSRecord[]) =>
+      inParallel(records, concurrency, async (record) => {
+        const outcome = await handleRecord(deps, consumers, record, deadline.signal);
+        if (outcome !== 'done' && outcome !== 'dead') failures.add(record.messageId);
+      });
+    const [suspects, others] = partition(recordsOf(deps, event), isSuspect);
+    await handleAll(others);
+    if (suspects.length > 0) await deleteNow(deps, consumers, others, failures);
+    await handleAll(suspects);
     clearTimeout(timer);
     return { batchItemFailures: [...failures].map((itemIdentifier) => ({ itemIdentifier })) };
   };
+}
+
+/** Received more often than what fails for reasons of its own has tries. */
+function isSuspect(record: SQSRecord): boolean {
+  return deliveryOf(record).receives > suspectAfter;
+}
+
+/** Before Lambda does: a function that is killed does not answer, and its whole batch would come again. */
+async function deleteNow(
+  deps: SqsDeps,
+  consumers: readonly Consumer[],
+  records: readonly SQSRecord[],
+  failures: ReadonlySet<string>,
+): Promise<void> {
+  const done = records.filter(({ messageId }) => !failures.has(messageId));
+  for (const [name, ours] of Map.groupBy(done, (record) => queueOf(record, consumers))) {
+    const deleting = deps.queues.get(name)?.done(ours.map(deliveryOf));
+    await deleting?.catch((error: unknown) => deps.log.warn({ queue: name, error }, 'messages are left to Lambda'));
+  }
+}
+
+function partition<T>(items: readonly T[], chosen: (item: T) => boolean): [T[], T[]] {
+  return [items.filter((item) => chosen(item)), items.filter((item) => !chosen(item))];
 }
 
 /** One record: nothing about it, and nothing that it leads to, reaches its neighbours. */

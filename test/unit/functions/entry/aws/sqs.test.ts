@@ -185,6 +185,32 @@ describe('a function that is fed by a queue', () => {
     expect(Number.parseInt(String(what))).toBeLessThanOrEqual(300);
   });
 
+  it('handles last what may kill it, when nothing of its batch would come again for that (FT-14)', async () => {
+    let before: Call[] = [];
+    const { feed, calls, handled } = world({
+      async handle({ job }) {
+        if (job === 'later') throw later();
+        if (job === 'deadly') before = [...calls];
+      },
+    });
+
+    const failed = await feed([
+      record('deadly', { job: 'deadly' }, { receives: 6, queue: 'patient' }),
+      ...['fine', 'later', 'good'].map((job) => record(job, { job }, { queue: 'patient' })),
+    ]);
+
+    expect(handled.at(-1)).toBe('deadly');
+    expect(before.filter(([deed]) => deed === 'done').map(([, id]) => id)).toEqual(['fine', 'good']);
+    expect(failed).toEqual(['later']);
+  });
+
+  it('leaves to Lambda what it cannot delete itself', async () => {
+    const { feed, handled } = world({ broken: 'done' });
+
+    expect(await feed([record('a', { job: 'a' }, { receives: 6 }), record('b', { job: 'b' })])).toEqual([]);
+    expect(handled).toEqual(['b', 'a']);
+  });
+
   it.each([
     ['no JSON', '{', /^not JSON/],
     ['nothing', '', /^not JSON/],
