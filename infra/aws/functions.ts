@@ -4,8 +4,6 @@ import { flow } from '#shared/flow.ts';
 import type { Grants } from './grants.ts';
 
 const reading = ['GetItem', 'BatchGetItem', 'Query'];
-const writing = ['PutItem', 'UpdateItem', 'BatchWriteItem'];
-const writingAndRemoving = [...writing, 'DeleteItem'];
 /** A hint is always small and plain. */
 const withBodies = ['render-jobs', 'publish-jobs', 'reports', 'agent-mail'];
 
@@ -50,7 +48,9 @@ export const functions: readonly FunctionSpec[] = [
     may: {
       table: [
         { actions: reading, parts: ['organisation', 'repositories', 'applications', 'clusters', 'secrets'] },
-        { actions: writingAndRemoving, parts: ['organisation', 'applications', 'clusters', 'secrets'] },
+        { actions: ['PutItem', 'DeleteItem'], parts: ['organisation', 'applications', 'clusters', 'secrets'] },
+        { actions: ['BatchWriteItem'], parts: ['organisation', 'applications', 'clusters'] },
+        { actions: ['UpdateItem'], parts: ['organisation', 'clusters'] },
       ],
       bodies: { read: withBodies, write: ['reports', 'publish-jobs'] },
       // Redriving sends dead letters of any queue again.
@@ -97,7 +97,11 @@ export const functions: readonly FunctionSpec[] = [
     may: {
       table: [
         { actions: reading, parts: ['organisation', 'repositories', 'applications', 'clusters', 'inputs'] },
-        { actions: writingAndRemoving, parts: ['organisation', 'repositories', 'applications', 'clusters', 'inputs'] },
+        { actions: ['PutItem'], parts: ['repositories', 'applications', 'clusters', 'inputs'] },
+        // Of the organisation the counter alone: this function reads what strangers wrote.
+        { actions: ['UpdateItem'], parts: ['organisation', 'input-rows'] },
+        { actions: ['BatchWriteItem'], parts: ['input-chunks'] },
+        { actions: ['DeleteItem'], parts: ['repositories'] },
       ],
       bodies: { read: [], write: ['render-jobs', 'publish-jobs'] },
       send: ['render-jobs', 'publish-jobs', 'hints'],
@@ -149,7 +153,9 @@ export const functions: readonly FunctionSpec[] = [
     may: {
       table: [
         { actions: reading, parts: ['organisation', 'applications', 'clusters', 'inputs', 'secrets'] },
-        { actions: writing, parts: ['organisation', 'applications', 'clusters', 'outputs', 'secrets'] },
+        { actions: ['PutItem'], parts: ['organisation', 'applications', 'clusters', 'input-rows', 'secrets'] },
+        { actions: ['BatchWriteItem'], parts: ['organisation', 'applications', 'clusters'] },
+        { actions: ['UpdateItem'], parts: ['organisation', 'clusters'] },
       ],
       bodies: { read: ['publish-jobs'], write: ['publish-jobs'] },
       send: ['hints', 'publish-jobs'],
@@ -179,7 +185,11 @@ export const functions: readonly FunctionSpec[] = [
     may: {
       table: [
         { actions: reading, parts: ['organisation', 'applications', 'clusters'] },
-        { actions: writingAndRemoving, parts: ['organisation', 'applications', 'clusters'] },
+        {
+          actions: ['PutItem', 'BatchWriteItem', 'DeleteItem'],
+          parts: ['organisation', 'applications', 'clusters'],
+        },
+        { actions: ['UpdateItem'], parts: ['organisation', 'clusters'] },
       ],
       bodies: { read: ['reports', 'agent-mail'], write: ['reports', 'agent-mail'] },
       send: ['hints', 'publish-jobs'],
@@ -202,10 +212,9 @@ export const functions: readonly FunctionSpec[] = [
           actions: reading,
           parts: ['organisation', 'repositories', 'applications', 'clusters', 'inputs', 'marks'],
         },
-        {
-          actions: writingAndRemoving,
-          parts: ['organisation', 'repositories', 'applications', 'clusters', 'inputs', 'marks'],
-        },
+        { actions: ['PutItem'], parts: ['organisation', 'repositories'] },
+        { actions: ['UpdateItem', 'BatchWriteItem'], parts: ['organisation', 'clusters', 'inputs'] },
+        { actions: ['DeleteItem'], parts: ['organisation', 'applications', 'clusters', 'inputs', 'marks'] },
       ],
       bodies: { read: ['render-jobs', 'publish-jobs', 'reports'], write: [] },
       // What died of an outage is sent again (functions/sweep/redrive.ts).

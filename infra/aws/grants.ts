@@ -1,7 +1,7 @@
 /**
- * Kinds of partitions of the one table (shared/state/keys.ts). `inputs`: bundles and rendered objects, with `outputs`, the rows that
- * say which input made which; `marks`: repositories that a webhook could send no hint for; `secrets`: sealed rows
- * (shared/state/sealed-secrets.ts).
+ * Kinds of partitions of the one table (shared/state/keys.ts). `inputs`: bundles and rendered objects; these are
+ * `input-chunks`, and `input-rows` the list of those and what was made of which. `marks`: repositories that a webhook could
+ * send no hint for; `secrets`: sealed rows (shared/state/sealed-secrets.ts).
  */
 export type TablePart =
   | 'organisation'
@@ -9,7 +9,8 @@ export type TablePart =
   | 'applications'
   | 'clusters'
   | 'inputs'
-  | 'outputs'
+  | 'input-rows'
+  | 'input-chunks'
   | 'secrets'
   | 'marks';
 

@@ -169,7 +169,7 @@ function tableStatements(spec: FunctionSpec, { organisation }: PolicyScope, { ta
   if (grants.length === 0) return [];
   const rows = grants.map((grant) =>
     rowsStatement(
-      grant.actions.includes('GetItem') ? 'Rows' : 'RowsWrite',
+      `Rows${grant.actions.join('')}`,
       table,
       grant.actions,
       grant.parts.flatMap((part) => partitionsOf(part, organisation)),
@@ -198,7 +198,8 @@ function partitionsOf(part: TablePart, organisation: string): string[] {
     applications: [`${tenant}#A#*`],
     clusters: [`${tenant}#C#*`],
     inputs: [`${tenant}#I`, `${tenant}#I#*`],
-    outputs: [`${tenant}#I`],
+    'input-rows': [`${tenant}#I`],
+    'input-chunks': [`${tenant}#I#*`],
     secrets: [`${tenant}#S`],
     marks: [`${tenant}#D`],
   };

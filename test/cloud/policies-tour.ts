@@ -103,7 +103,8 @@ export async function visitClosedNetwork(tour: Tour): Promise<void> {
   await apply(tour, applicationOf(tour, 'far', { path: 'podinfo/overlays/staging' }, { name: 'closed' }));
   const { version, applications } = await eventually('it is handed out', async () => {
     const update = await agent.poll();
-    return update.applications.length > 0 && update;
+    // At version 0 its publisher has not raised HEAD yet.
+    return update.applications.length > 0 && update.version > 0 && update;
   });
   const [assigned] = applications;
   const { chunks } = JSON.parse(assigned?.root.root ?? '{}') as { chunks: string[] };
@@ -199,6 +200,8 @@ export async function growAndShrink(tour: Tour): Promise<void> {
   await mkdir(join(work, 'many'));
   await mkdir(join(work, 'family'));
   const objects = Array.from({ length: 300 }, (_, index) => configMap(index, randomBytes(2000).toString('base64')));
+  // Larger than an item of the table.
+  objects.push(configMap(objects.length, randomBytes(500_000).toString('base64')));
   await writeFile(join(work, 'many', 'all.yaml'), objects.join('---\n'));
   for (const name of ['child', 'sibling']) {
     await seed(tour, name);

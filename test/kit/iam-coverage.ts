@@ -32,7 +32,7 @@ function split(request: IamRequest): IamRequest[] {
 function rightsOf(statement: Statement): [string, Statement][] {
   const conditions = Object.entries(statement.Condition ?? {}).flatMap(([operator, keys]) =>
     Object.entries(keys).flatMap(([key, values]) =>
-      splittable.has(key)
+      operator !== 'Null' && splittable.has(key)
         ? [values].flat().map((value): [string, Statement] => [
             value,
             {
