@@ -110,6 +110,21 @@ await describeOnAws('KMS and Secrets Manager', ['localstack'], (aws) => {
       expect(made()).toHaveLength(3);
     });
 
+    it('says which key is missing, and waits for it: what was sealed is not broken for that (FT-48)', async () => {
+      const { client } = await throughProxy(aws);
+      await createCipherKey(client, cipherAlias);
+      const sealed = await createKmsCipher({ client, clock, keyId: cipherAlias }).seal('here', Buffer.from('x'));
+      const astray = createKmsCipher({ client, clock, keyId: 'alias/hawser/astray' });
+
+      for (const failing of [astray.seal('here', Buffer.from('x')), astray.open('here', sealed)])
+        await expect(failing).rejects.toMatchObject({
+          code: 'unavailable',
+          retry: 'later',
+          message: expect.stringContaining('KMS key alias/hawser/astray'),
+          hint: expect.stringContaining('See that the table, queue or key is there'),
+        });
+    });
+
     it('opens many chunks with one call, also in another process', async () => {
       const { client, proxy } = await throughProxy(aws);
       await createCipherKey(client, cipherAlias);

@@ -27,12 +27,7 @@ const format = 2;
 const headerBytes = 3;
 
 /** What KMS says of a wrapped key that was changed, or wrapped for another context or by another key. */
-const notOurs = new Set([
-  'InvalidCiphertextException',
-  'IncorrectKeyException',
-  'ValidationException',
-  'NotFoundException',
-]);
+const notOurs = new Set(['InvalidCiphertextException', 'IncorrectKeyException', 'ValidationException']);
 
 /**
  * Envelope encryption: AES-256-GCM with a data key per context, which KMS wraps under the encryption context
