@@ -16,7 +16,7 @@ import { startEmulators } from '../emulators/emulators.ts';
 import type { RunningService, ServiceStart, StartService } from '../running-service.ts';
 import { account, functionSpecs, localNames, region, routesOf } from './deployment.ts';
 import { answerHttp, bodyLimit } from './http-front.ts';
-import { gatewayAnswer } from './http-event.ts';
+import { gatewayAnswer, type HttpAnswer } from './http-event.ts';
 import { serveHttp } from './http-server.ts';
 import { answerInvoke } from './invoke-api.ts';
 import { createLambdaHost, payloadLimit, type LambdaHost } from './lambda-host.ts';
@@ -82,25 +82,8 @@ async function assemble(
 ): Promise<Omit<RunningService, 'stop'>> {
   const { terminal, organisation, log } = start;
   let host: LambdaHost | undefined;
-  const routes = routesOf(organisation);
-  const sandbox = localNames(organisation).function('render-sandbox');
   // Ports first: a taken one is said at once.
-  const front = await serveHttp({
-    port: start.port,
-    bodyLimit,
-    answer: async (request, body) =>
-      host === undefined
-        ? gatewayAnswer(503, 'Service Unavailable')
-        : answerHttp({ host, routes, account, log }, request, body),
-  });
-  closers.push(() => front.stop());
-  const invokeApi = await serveHttp({
-    port: 0,
-    bodyLimit: payloadLimit,
-    answer: async (request, body) =>
-      host === undefined ? gatewayAnswer(503, 'Service Unavailable') : answerInvoke(host, [sandbox], request, body),
-  });
-  closers.push(() => invokeApi.stop());
+  const { front, invokeApi } = await openPorts(start, () => host, closers);
 
   terminal.step('Build functions');
   const bundles = await ensureFunctions();
@@ -149,6 +132,33 @@ async function assemble(
   closers.push(() => triggers.stop());
   terminal.done(url);
   return describeService(start, { host, clients, resources, url, closers });
+}
+
+/** Where people and agents come in, and Lambda's own Invoke API; both say that they are not ready until there is a host. */
+async function openPorts(
+  { port, organisation, log }: ServiceStart,
+  hostNow: () => LambdaHost | undefined,
+  closers: Closer[],
+): Promise<Record<'front' | 'invokeApi', { port: number }>> {
+  const routes = routesOf(organisation);
+  const sandbox = localNames(organisation).function('render-sandbox');
+  const whenThere = (answer: (host: LambdaHost) => Promise<HttpAnswer>): HttpAnswer | Promise<HttpAnswer> => {
+    const host = hostNow();
+    return host === undefined ? gatewayAnswer(503, 'Service Unavailable') : answer(host);
+  };
+  const front = await serveHttp({
+    port,
+    bodyLimit,
+    answer: async (request, body) => whenThere((host) => answerHttp({ host, routes, account, log }, request, body)),
+  });
+  closers.push(() => front.stop());
+  const invokeApi = await serveHttp({
+    port: 0,
+    bodyLimit: payloadLimit,
+    answer: async (request, body) => whenThere((host) => answerInvoke(host, [sandbox], request, body)),
+  });
+  closers.push(() => invokeApi.stop());
+  return { front, invokeApi };
 }
 
 interface Started {
