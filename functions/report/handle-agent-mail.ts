@@ -68,8 +68,7 @@ export function senderProblem(
   if (roleId === '' || session === '') return 'the queue does not say that a role sent it';
   const identity = identityOf(cluster);
   if (identity === 'static') return 'its agent has no direct access';
-  if (identity !== 'service-account')
-    return roleId === cluster.awsRoleId ? undefined : 'it was sent by another role';
+  if (identity !== 'service-account') return roleId === cluster.awsRoleId ? undefined : 'it was sent by another role';
   if (agentRoleId === undefined) return 'this deployment has no agent-session role';
   const isItsSession = roleId === agentRoleId && session === sessionName(organisation, id);
   return isItsSession ? undefined : 'it was sent by somebody else';
