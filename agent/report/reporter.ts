@@ -92,9 +92,10 @@ export function createReporter(deps: ReporterDeps): Reporter {
   }
 
   async function flush(): Promise<void> {
+    due = Infinity;
+    // A heartbeat is on its way: whoever sends it looks afterwards at what is to be said.
     if (flushing) return;
     flushing = true;
-    due = Infinity;
     let again: number | undefined;
     try {
       while (dirty.size > 0 || hasMore()) {
@@ -223,7 +224,7 @@ export function createReporter(deps: ReporterDeps): Reporter {
           deps.log.debug({ reason: messageOf(error) }, 'heartbeat was not delivered'),
         );
         flushing = false;
-        if (dirty.size > 0) schedule(urgentMs);
+        if (dirty.size > 0 || hasMore()) schedule(urgentMs);
       }
       stopped = true;
       timer?.abort();
