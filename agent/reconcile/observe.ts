@@ -44,9 +44,16 @@ function confirmCreation(app: AppRuntime, key: string, live: KubeObject): void {
   if (entry?.uid === '' && isOwned(live, uid, app.root.owner)) app.record.inventory.set(key, { ...entry, uid });
 }
 
-/** Takes in an object that a write answered with: it is as desired. */
+/**
+ * Takes in an object that a write answered with: it is as desired. The watch may have been quicker with what happened to it
+ * since: that is newer, and nothing tells of it again. Where more than its status has changed by then, it is looked at.
+ */
 export function takeApplied(app: AppRuntime, key: string, live: KubeObject): void {
-  app.observed.set(key, observationOf(live));
+  const written = observationOf(live);
+  const seen = app.observed.get(key);
+  if (seen?.uid === written.uid && Number(seen.resourceVersion) > Number(written.resourceVersion))
+    seen.drift = seen.shape === written.shape ? 'none' : 'suspect';
+  else app.observed.set(key, written);
   app.suspects.delete(key);
   app.comparisons.delete(key);
 }
