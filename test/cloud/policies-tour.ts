@@ -90,7 +90,7 @@ export function everythingIsGood({ product }: Tour, count: number): Promise<bool
     'all are good',
     async () => {
       const { items } = await product.api<ApplicationList>('GET', '/api/v1/applications');
-      return items.length === count && items.every((one) => one.sync === 'Synced' && one.health === 'Healthy');
+      return items.length === count && items.every(isGood) ? true : notYet(items);
     },
     100_000,
   );
@@ -336,12 +336,24 @@ async function change({ product }: Tour, id: string, verb: string, body: object 
   await product.api('POST', `/api/v1/applications/${id}/${verb}`, body);
 }
 
+type Shown = Pick<ApplicationList['items'][number], 'id' | 'sync' | 'health' | 'operation' | 'message' | 'revision'>;
+
+function isGood({ sync, health }: Shown): boolean {
+  return sync === 'Synced' && health === 'Healthy';
+}
+
+/** Says, should the time run out, how it stood. */
+function notYet(items: readonly Shown[]): never {
+  const lines = items.map((one) => [one.id, one.sync, one.health, one.operation, one.revision, one.message].join(' '));
+  throw new Error(lines.join('; '));
+}
+
 async function good(tour: Tour, id: string, revision?: string): Promise<void> {
   await eventually(
     `${id} is good`,
     async () => {
       const one = await detail(tour, id);
-      return one.sync === 'Synced' && one.health === 'Healthy' && (revision ?? one.revision) === one.revision;
+      return isGood(one) && (revision ?? one.revision) === one.revision ? true : notYet([one]);
     },
     60_000,
   );
