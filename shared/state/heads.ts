@@ -217,8 +217,10 @@ export async function readChanges(
   after: number,
 ): Promise<Changes> {
   const version = await readVersion(deps.store, organisation, cluster);
-  // A reader from the future: the store went back in time, and what was reported since is lost with it (FT-49).
   const everything = (resend: boolean) => readAll(deps.store, organisation, cluster, version, resend);
+  // A reader from the future: the store went back in time, and what was reported since is lost with it (FT-49).
+  // A reader from 0 has just started, and says everything by itself: wishes in the rows were for the process before it.
+  // (One that nobody reads is lost only where an agent's reports arrive and its polls do not, from its start on.)
   if (after === 0 || after > version) return everything(after > version);
   const nothing: Changes = { version: after, scope: 'changes', heads: [], resend: false, unfinished: false };
   if (after === version) return nothing;
@@ -239,7 +241,11 @@ export async function readChanges(
   }
   if (reached === after) {
     const following = rows[0];
-    const isOld = following !== undefined && deps.clock.now() - following.value.at > holePatienceMs;
+    // Rows vanish in order: where none follows and the reader's own is gone, it was away for longer than they are kept.
+    const isOld =
+      following === undefined
+        ? (await deps.store.get(partition, sortKeys.change(after))) === undefined
+        : deps.clock.now() - following.value.at > holePatienceMs;
     // The hole may have held the wish to hear everything again.
     return isOld ? everything(true) : { ...nothing, unfinished: true };
   }

@@ -158,6 +158,26 @@ describe('what changed in a cluster', () => {
     });
   });
 
+  it('is everything for a reader that was away for longer than changes are kept (INV-02)', async () => {
+    let awayMs = 0;
+    const later = { ...clock, now: () => Date.now() + awayMs };
+    store = openMemoryStore(later);
+    await move(root('a', 1));
+    await move(root('b', 2));
+    awayMs = 25 * 3600_000;
+
+    const changes = await readChanges({ store, clock: later }, 'o', 'c', 1);
+    expect(changes).toMatchObject({ scope: 'all', version: 2, resend: true, unfinished: false });
+    expect(changes.heads.map((head) => head.application)).toEqual(['a', 'b']);
+  });
+
+  it('does not ask an agent that has just started: it says everything by itself', async () => {
+    await move(root('a', 1));
+    await askForAll({ store, bell: createBell(), clock }, 'o', 'c');
+
+    expect(await readChanges({ store, clock }, 'o', 'c', 0)).toMatchObject({ scope: 'all', version: 2, resend: false });
+  });
+
   it('tells the agent to report everything again until it has taken that in (INV-32)', async () => {
     await move(root('a', 1));
     await askForAll({ store, bell: createBell(), clock }, 'o', 'c');
