@@ -156,7 +156,7 @@ function Row({ row, index, namespace, selected, active, refForRow, onActive, onF
               <Icon name="chevron" />
             </button>
           )}
-          <span className="object-kind">{node.kind}</span>
+          <span className="object-kind cut">{node.kind}</span>
           <span className="object-name cut" title={objectTitle(node)}>
             {node.namespace === '' || node.namespace === namespace ? (
               ''
@@ -191,12 +191,20 @@ function Row({ row, index, namespace, selected, active, refForRow, onActive, onF
 function Marks({ node }: { node: TreeNode }): ReactNode {
   return (
     <>
-      {node.requiresPruning === true ? <span className="flag warn">to be pruned</span> : null}
-      {node.hook === undefined ? null : <span className="flag quiet">{node.hook}</span>}
+      {node.requiresPruning === true ? <Mark tone="warn" word="to be pruned" /> : null}
+      {node.hook === undefined ? null : <Mark tone="quiet" word={node.hook} />}
       {node.syncWave === undefined || node.syncWave === 0 ? null : (
-        <span className="flag quiet num">wave {node.syncWave}</span>
+        <Mark tone="quiet num" word={`wave ${node.syncWave}`} />
       )}
     </>
+  );
+}
+
+function Mark({ tone, word }: { tone: string; word: string }) {
+  return (
+    <span className={`flag ${tone}`} title={word}>
+      <span className="word">{word}</span>
+    </span>
   );
 }
 

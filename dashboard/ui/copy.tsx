@@ -3,28 +3,28 @@ import { Icon } from './icons.tsx';
 
 /** Copies `text`; absent where the browser does not let pages copy (plain http). */
 export function CopyButton({ text, label }: { text: string; label: string }) {
-  const [done, setDone] = useState(false);
+  const [said, setSaid] = useState<'Copied' | 'Not copied' | undefined>(undefined);
   useEffect(() => {
-    if (!done) return undefined;
-    const timer = window.setTimeout(() => setDone(false), 1500);
+    if (said === undefined) return undefined;
+    const timer = window.setTimeout(() => setSaid(undefined), 1500);
     return () => window.clearTimeout(timer);
-  }, [done]);
+  }, [said]);
   if (!('clipboard' in navigator)) return null;
   return (
     <button
       type="button"
       className="button quiet copy"
-      aria-label={done ? 'Copied' : label}
-      title={done ? 'Copied' : label}
+      aria-label={said ?? label}
+      title={said ?? label}
       onClick={() => {
         void navigator.clipboard.writeText(text).then(
-          () => setDone(true),
-          () => setDone(false),
+          () => setSaid('Copied'),
+          () => setSaid('Not copied'),
         );
       }}
     >
-      <Icon name={done ? 'down' : 'copy'} />
-      {done ? <span>Copied</span> : null}
+      <Icon name={said === undefined ? 'copy' : said === 'Copied' ? 'check' : 'warning'} />
+      {said === undefined ? null : <span>{said}</span>}
     </button>
   );
 }

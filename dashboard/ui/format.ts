@@ -93,3 +93,14 @@ export function keyTitle(key: string): string {
   if (kind === undefined || namespace === undefined || name.length === 0) return key;
   return objectTitle({ kind, namespace, name: name.join('/') });
 }
+
+/** Where an application is applied; its namespace is empty where every object names its own. */
+export interface Goal {
+  cluster: string;
+  destinationNamespace: string;
+}
+
+/** `eu-west-prod/shop`; the cluster alone where there is no namespace. */
+export function destinationTitle({ cluster, destinationNamespace }: Goal): string {
+  return destinationNamespace === '' ? cluster : `${cluster}/${destinationNamespace}`;
+}

@@ -69,6 +69,7 @@ const glyphs = {
   held: 'M3.2 6.2h7.6v6.2H3.2zM4.8 6V4.2a2.2 2.2 0 0 1 4.4 0V6',
   pause: 'M4.8 3v8m4.4-8v8',
   clock: 'M7 12.6A5.6 5.6 0 1 0 7 1.4a5.6 5.6 0 0 0 0 11.2zM7 4v3.3l2.2 1.4',
+  check: 'm2.6 7.4 2.9 2.9 5.9-6.4',
   copy: 'M5 4.6h7v7.6H5zM2.4 9.2V2h6.8',
   filter: 'M1.6 3h10.8M3.8 7h6.4M5.8 11h2.4',
   more: 'M2.6 7h.1M7 7h.1m4.3 0h.1',
@@ -81,7 +82,7 @@ export type Glyph = keyof typeof glyphs;
 /** A plain line icon; decoration only. */
 export function Icon({ name }: { name: Glyph }) {
   return (
-    <svg className="icon" viewBox="0 0 14 14" aria-hidden="true">
+    <svg className="icon" data-icon={name} viewBox="0 0 14 14" aria-hidden="true">
       <path d={glyphs[name]} className="line" />
     </svg>
   );

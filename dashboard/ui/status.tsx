@@ -90,7 +90,7 @@ function Flag({
   return (
     <span className={`flag ${tone}`} title={title}>
       <Icon name={glyph} />
-      {word}
+      <span className="word">{word}</span>
     </span>
   );
 }

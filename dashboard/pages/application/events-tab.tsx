@@ -77,7 +77,7 @@ function EventsTable({ events }: { events: EventView[] }) {
             <td className="muted">
               <Time at={event.at} />
             </td>
-            <td className={event.type === 'Warning' ? 'bad' : undefined}>
+            <td className={event.type === 'Warning' ? 'warn' : undefined}>
               <span className="status">
                 {event.type === 'Warning' ? <Icon name="warning" /> : null}
                 {event.reason}

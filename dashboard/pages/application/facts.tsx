@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import type { ApplicationDetail } from '#shared/messages/api.ts';
+import { Destination } from '../../ui/destination.tsx';
 import { counted, duration, shortRepository, shortRevision, subject } from '../../ui/format.ts';
 import { Spinner } from '../../ui/icons.tsx';
 import { commitHref } from '../../ui/safe-href.ts';
@@ -14,11 +15,15 @@ export function Facts({ app, pending }: { app: ApplicationDetail; pending: Pendi
   return (
     <dl className="facts">
       <Fact title="Health">
-        <div className="fact-line">
+        <div className="fact-line wrap">
           <Health status={app.health} message={app.healthMessage} stale={app.stale} />
           <Flags app={{ ...app, operation: undefined }} />
         </div>
-        {app.healthMessage === undefined ? null : <div className="fact-more">{app.healthMessage}</div>}
+        {app.healthMessage === undefined ? null : (
+          <div className="fact-more two-lines" title={app.healthMessage}>
+            {app.healthMessage}
+          </div>
+        )}
       </Fact>
       <Fact title="Sync status">
         <div className="fact-line">
@@ -49,8 +54,7 @@ export function Facts({ app, pending }: { app: ApplicationDetail; pending: Pendi
       </Fact>
       <Fact title="Destination">
         <div className="fact-line cut">
-          {app.cluster}
-          <span className="muted">/{app.destinationNamespace}</span>
+          <Destination app={app} />
         </div>
         <div className="fact-more">project {app.project}</div>
       </Fact>

@@ -6,7 +6,7 @@ import { historyQuery } from '../../api/queries.ts';
 import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Empty } from '../../ui/empty.tsx';
-import { counted, shortRevision, subject } from '../../ui/format.ts';
+import { counted, destinationTitle, shortRevision, subject } from '../../ui/format.ts';
 import { QueryView } from '../../ui/query-view.tsx';
 import { commitHref } from '../../ui/safe-href.ts';
 import { SafeLink } from '../../ui/safe-link.tsx';
@@ -162,7 +162,7 @@ function RollbackDialog({
     >
       <p>
         A new generation with the {counted(entry.objectCount, 'object')} of generation{' '}
-        <span className="num">{entry.generation}</span> is published for {app.cluster}/{app.destinationNamespace}.
+        <span className="num">{entry.generation}</span> is published for {destinationTitle(app)}.
       </p>
       <p className="commit">
         <span className="mono">{shortRevision(entry.revision)}</span>{' '}

@@ -3,7 +3,7 @@ import type { ApplicationDetail, ResourceView } from '#shared/messages/api.ts';
 import type { SyncRequest } from '../../api/client.ts';
 import { useApi } from '../../api/live.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
-import { counted, objectTitle, shortRevision } from '../../ui/format.ts';
+import { counted, destinationTitle, objectTitle, shortRevision } from '../../ui/format.ts';
 import { Segmented } from '../../ui/segmented.tsx';
 import { Sync } from '../../ui/status.tsx';
 import type { Pending } from './pending.ts';
@@ -70,7 +70,7 @@ export function SyncDialog({
         To generation <span className="num">{app.desired?.generation ?? '–'}</span>
         {app.desired === undefined ? '' : ', revision '}
         {app.desired === undefined ? null : <span className="mono">{shortRevision(app.desired.revision)}</span>} on{' '}
-        {app.cluster}/{app.destinationNamespace}.
+        {destinationTitle(app)}.
       </p>
       {option(
         'prune',

@@ -2,7 +2,8 @@ import { useEffect, useRef } from 'react';
 import { Link } from 'wouter';
 import type { ApplicationSummary } from '#shared/messages/api.ts';
 import { applicationPath } from '../../paths.ts';
-import { shortRevision, subject } from '../../ui/format.ts';
+import { Destination } from '../../ui/destination.tsx';
+import { destinationTitle, shortRevision, subject } from '../../ui/format.ts';
 import { Icon, Spinner } from '../../ui/icons.tsx';
 import { Flags, Health, Sync } from '../../ui/status.tsx';
 import { Time } from '../../ui/time.tsx';
@@ -104,11 +105,15 @@ function Row({ app, index, active, linkRef, onActive }: RowProps) {
           >
             <span className="cut">{app.name}</span>
           </Link>
-          {app.kind === 'Kustomization' ? <span className="kind">Kustomization</span> : null}
+          {app.kind === 'Kustomization' ? (
+            <span className="kind cut" title="Kustomization">
+              Kustomization
+            </span>
+          ) : null}
           <Flags app={app} />
         </div>
         <div className="narrow-only second-line cut">
-          {app.cluster} · {app.destinationNamespace}
+          <Destination app={app} />
         </div>
       </th>
       <td>
@@ -123,9 +128,8 @@ function Row({ app, index, active, linkRef, onActive }: RowProps) {
       <td className="wide-only cut col-project" title={app.project}>
         {app.project}
       </td>
-      <td className="wide-only cut" title={`${app.cluster}/${app.destinationNamespace}`}>
-        {app.cluster}
-        <span className="muted">/{app.destinationNamespace}</span>
+      <td className="wide-only cut" title={destinationTitle(app)}>
+        <Destination app={app} />
       </td>
       <td className="right muted">
         <Time at={app.updatedAt} short />

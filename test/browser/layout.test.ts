@@ -1,0 +1,151 @@
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { boxOf, sideways, tokenColour, useDashboard } from './open-dashboard.ts';
+
+/** How the dashboard lays out what is longer, emptier or worse than usual, measured in the document. */
+const { api, open } = useDashboard({ applications: 60 });
+
+const longText =
+  'container app of pod web-7d9c5b8f4-x2k9p waits: ImagePullBackOff, the registry does not answer; '.repeat(8);
+
+/** What sticks out of its cell, of all elements that `selector` finds. */
+async function outOfCell(page: Page, selector: string): Promise<string[]> {
+  return page.locator(selector).evaluateAll((elements) =>
+    elements.flatMap((element) => {
+      const cell = element.closest('td, th')?.getBoundingClientRect();
+      const box = element.getBoundingClientRect();
+      return cell === undefined || box.width === 0 || (box.left >= cell.left && box.right <= cell.right + 0.5)
+        ? []
+        : [`${element.textContent}: ${Math.round(box.right - cell.right)} px`];
+    }),
+  );
+}
+
+describe('the facts strip', () => {
+  it('keeps its height under a long health message, which stays whole in the title', async () => {
+    await using usual = await open('/applications/shop-checkout');
+    const strip = '.facts';
+    const height = async (page: Page) => page.locator(strip).evaluate((element) => element.clientHeight);
+    const usualHeight = await height(usual.page);
+    api().change('payments-web', { healthMessage: longText });
+    await using long = await open('/applications/payments-web');
+    const message = long.page.locator(`${strip} .fact-more[title]`).first();
+    await message.waitFor();
+
+    expect(await height(long.page)).toBeLessThanOrEqual(usualHeight + 20);
+    expect(await message.getAttribute('title')).toBe(longText);
+  });
+
+  it('keeps all flags of an application inside their fact', async () => {
+    api().change('shop-ledger', { suspended: true, stale: true, held: true, deleting: true, health: 'Progressing' });
+    await using at = await open('/applications/shop-ledger');
+    const fact = await boxOf(at.page.locator('.fact').first());
+
+    for (const flag of await at.page.locator('.fact .flag').all())
+      expect((await boxOf(flag)).right).toBeLessThanOrEqual(fact.right);
+    expect(await at.page.locator('.fact .flag').count()).toBe(4);
+  });
+});
+
+describe('a destination without a namespace', () => {
+  it('is the cluster alone wherever it is named', async () => {
+    api().change('shop-catalog', { cluster: 'sandbox', destinationNamespace: '' });
+    await using at = await open('/applications/shop-catalog');
+    const { page } = at;
+
+    const fact = page.locator('.fact', { has: page.getByText('Destination', { exact: true }) }).locator('.fact-line');
+    expect(await fact.innerText()).toBe('sandbox');
+    await page.getByRole('button', { name: 'Sync' }).click();
+    expect(await page.locator('dialog').innerText()).toMatch(/on sandbox\.$/m);
+    await page.keyboard.press('Escape');
+    await page.goto(`${api().url}/applications?search=shop-catalog`);
+    const cell = page.locator('.applications tr[data-id=shop-catalog] td[title]').last();
+    expect(await cell.innerText()).toBe('sandbox');
+    expect(await cell.getAttribute('title')).toBe('sandbox');
+  });
+});
+
+describe('the list', () => {
+  it('keeps every flag in its cell and leaves the name readable, wide and narrow', async () => {
+    api().change('platform-web', { suspended: true, stale: true, operation: 'Failed' });
+    await using at = await open('/applications?search=platform', { height: 900 });
+    const { page } = at;
+    const row = '.applications tr[data-id=platform-web]';
+    await page.locator(`${row} .flag`).first().waitFor();
+
+    for (const width of [1280, 800, 375]) {
+      await page.setViewportSize({ width, height: 900 });
+      expect(await outOfCell(page, '.applications .flag, .applications .kind, .applications .status')).toEqual([]);
+      const name = await boxOf(page.locator(`${row} .row-link > .cut`));
+      expect(name.right - name.left).toBeGreaterThan(40);
+      expect(await sideways(page)).toBe(0);
+    }
+  });
+});
+
+describe('the tree', () => {
+  it('cuts what is too long for its cell, wide and narrow', async () => {
+    const detail = api().application('search-worker');
+    api().change('search-worker', {
+      resources: detail.resources.map((resource, index) =>
+        index === 0
+          ? {
+              ...resource,
+              kind: 'ValidatingAdmissionPolicyBinding',
+              name: `a-name-${'that-goes-on-and-on-'.repeat(10)}end`,
+              hook: 'PreSync,PostSync',
+              syncWave: -100,
+              requiresPruning: true,
+              health: { status: 'Progressing', message: longText },
+            }
+          : resource,
+      ),
+    });
+    await using at = await open('/applications/search-worker');
+    const { page } = at;
+    const name = page.locator('.tree .object-name', { hasText: 'that-goes-on' });
+    await name.waitFor();
+
+    for (const width of [1280, 375]) {
+      await page.setViewportSize({ width, height: 900 });
+      const inCells = '.tree td > .status, .tree .object-name, .tree .object-kind, .tree .flag';
+      expect(await outOfCell(page, inCells)).toEqual([]);
+      const box = await boxOf(name);
+      expect(box.right - box.left).toBeGreaterThan(24);
+      expect(await sideways(page)).toBe(0);
+    }
+    expect(await name.evaluate((element) => getComputedStyle(element).textOverflow)).toBe('ellipsis');
+    const overflow = (cell: Element) => getComputedStyle(cell).overflowX;
+    expect(await page.locator('.tree tbody tr:not(.spacer) td').first().evaluate(overflow)).toBe('hidden');
+  });
+});
+
+describe('colours and marks', () => {
+  it('shows warnings among the events in amber, light and dark', async () => {
+    await using at = await open('/applications/search-web/events');
+    const reason = at.page.locator('.events .status', { hasText: 'DriftDetected' });
+    await reason.waitFor();
+
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await at.page.emulateMedia({ colorScheme });
+      const colour = await reason.evaluate((element) => getComputedStyle(element).color);
+      expect(colour).toBe(await tokenColour(at.page, '--warn'));
+      expect(colour).not.toBe(await tokenColour(at.page, '--bad'));
+    }
+  });
+
+  it('shows a tick after a copy, and the text is copied', async () => {
+    await using at = await open('/applications/search-web/manifest');
+    const { page } = at;
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    const button = page.getByRole('button', { name: 'Copy the declared object with its status' });
+    const shape = async (name: string) => page.getByRole('button', { name }).locator('path').getAttribute('d');
+    const before = await shape('Copy the declared object with its status');
+    await button.click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+
+    expect(await page.getByRole('button', { name: 'Copied' }).locator('svg').getAttribute('data-icon')).toBe('check');
+    expect(await shape('Copied')).not.toBe(before);
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toContain('kind: Application');
+  });
+});
