@@ -31,12 +31,9 @@ export function createWatchListener(deps: WatchListenerDeps): WatchListener {
     if (app !== undefined) react(app, takeSeen(app, key, live, deps.differs, !listing));
   }
 
-  /** An object observed at a later version than its deletion is another one (FT-101). */
   function gone(key: string, version: number): void {
     const app = appOf(key);
-    const observed = app?.observed.get(key);
-    if (app === undefined || (observed !== undefined && Number(observed.resourceVersion) > version)) return;
-    react(app, takeGone(app, key));
+    if (app !== undefined) react(app, takeGone(app, key, version));
   }
 
   return {
@@ -44,11 +41,16 @@ export function createWatchListener(deps: WatchListenerDeps): WatchListener {
     gone,
     listed({ group, kind, namespace }, present, version) {
       const prefix = `${group}/${kind}/`;
-      for (const app of deps.applications.values()) {
-        for (const key of app.observed.keys()) {
+      const lacks = (keys: Iterable<string>) => {
+        for (const key of keys) {
           if (!key.startsWith(prefix) || present.has(key)) continue;
           if (namespace === '' || parseKey(key).namespace === namespace) gone(key, version);
         }
+      };
+      for (const app of deps.applications.values()) {
+        lacks(app.observed.keys());
+        // What is made right now may be observed by nobody yet, and gone already.
+        lacks(app.asking.keys());
       }
     },
     changed() {

@@ -64,6 +64,7 @@ function runtimeOf(
     suspects: new Map(),
     comparisons: new Map(),
     drifts: new Map(),
+    asking: new Map(),
     corrections: new Map(),
     conditions: new Map(),
     events: [],

@@ -5,7 +5,7 @@ import { ensureNamespace } from './ensure-namespace.ts';
 import { prepareHook } from './hook-objects.ts';
 import type { ReconcileDeps } from './deps.ts';
 import type { Task } from './model.ts';
-import { takeApplied } from './observe.ts';
+import { asking, takeApplied } from './observe.ts';
 import { addEvent, type AppRuntime } from './runtime.ts';
 import { resourceName, resultKeyOf, resultOf } from './tasks.ts';
 import { writeObject, type WriteOutcome } from './write-object.ts';
@@ -87,12 +87,11 @@ async function applyTask(
     if (prepared.wait !== undefined) return prepared.wait;
     text = prepared.text;
   }
-  const outcome = await writeObject(deps, app, object, {
-    dryRun: operation.dryRun,
-    force: operation.force,
-    ...(text === undefined ? {} : { text }),
+  const { dryRun, force } = operation;
+  return asking(app, object.key, async () => {
+    const outcome = await writeObject(deps, app, object, { dryRun, force, ...(text === undefined ? {} : { text }) });
+    return noteOutcome(app, operation, task, outcome);
   });
-  return noteOutcome(app, operation, task, outcome);
 }
 
 /** Notes an outcome in the operation; a message says that the task has to be tried again later. */

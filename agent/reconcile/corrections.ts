@@ -8,7 +8,7 @@ import type { IgnoreRule } from '#shared/domain/application.ts';
 import type { ReconcileDeps } from './deps.ts';
 import { ensureNamespace } from './ensure-namespace.ts';
 import type { DesiredObject } from './model.ts';
-import { observationOf, takeApplied } from './observe.ts';
+import { asking, isGoneSince, observationOf, takeApplied, takeGone } from './observe.ts';
 import { addEvent, type AppRuntime } from './runtime.ts';
 import { noteCorrection, noteFailedCorrection } from './fights.ts';
 import { kindFor, writeObject } from './write-object.ts';
@@ -27,6 +27,11 @@ export async function verifySuspects(deps: ReconcileDeps, app: AppRuntime, keys:
     const fields = await dryRunDifferences(deps, app, object, live);
     // A newer event came while we asked: it has its own verdict.
     if (app.observed.get(key) !== seen) return;
+    // The watch will tell it, too; until then nothing else can be done about it.
+    if (fields === 'gone') {
+      takeGone(app, key, Number(live.metadata.resourceVersion));
+      return;
+    }
     app.suspects.delete(key);
     seen.drift = fields === 'same' ? 'none' : 'confirmed';
     if (fields === 'same') return;
@@ -40,31 +45,35 @@ export async function correctDrift(deps: ReconcileDeps, app: AppRuntime, keys: s
   if (keys.some((key) => !app.observed.has(key))) await ensureNamespace(deps, app);
   await inParallel(keys, perApplication, async (key) => {
     const object = app.desired.objects.get(key);
-    if (object === undefined) return;
-    if (!app.observed.has(key)) noteDrift(deps, app, object, 'deleted', []);
-    const outcome = await writeObject(deps, app, object, { dryRun: false, force: false });
-    const now = deps.clock.now();
-    const drift = app.drifts.get(key);
-    if (outcome.state !== 'applied') {
-      noteFailedCorrection(app, key, now);
-      if (drift !== undefined) app.drifts.set(key, { ...drift, note: outcome.message });
-      return;
-    }
-    const { uid = '' } = outcome.live.metadata;
-    const entry = app.record.inventory.get(key);
-    // A new uid has to be persisted; an edit that was undone changes nothing that is stored.
-    if (entry?.uid !== uid) app.uidsChanged = true;
-    app.record.inventory.set(key, { ...entry, uid, version: object.id.version, digest: object.digest });
-    takeApplied(app, key, outcome.live);
-    noteCorrection(app, key, now);
-    if (drift === undefined) return;
-    const { note: _, ...rest } = drift;
-    app.drifts.set(key, { ...rest, correctedAt: new Date(now).toISOString() });
-    addEvent(app, now, {
-      reason: 'DriftCorrected',
-      message: `${drift.change === 'deleted' ? 'recreated' : 'corrected'} after ${drift.change === 'deleted' ? 'it was deleted' : `${drift.fields.length} fields differed`}`,
-      object: key,
-    });
+    if (object !== undefined) await asking(app, key, () => correctObject(deps, app, object));
+  });
+}
+
+async function correctObject(deps: ReconcileDeps, app: AppRuntime, object: DesiredObject): Promise<void> {
+  const { key } = object;
+  if (!app.observed.has(key)) noteDrift(deps, app, object, 'deleted', []);
+  const outcome = await writeObject(deps, app, object, { dryRun: false, force: false });
+  const now = deps.clock.now();
+  const drift = app.drifts.get(key);
+  if (outcome.state !== 'applied') {
+    noteFailedCorrection(app, key, now);
+    if (drift !== undefined) app.drifts.set(key, { ...drift, note: outcome.message });
+    return;
+  }
+  const { uid = '' } = outcome.live.metadata;
+  const entry = app.record.inventory.get(key);
+  // A new uid has to be persisted; an edit that was undone changes nothing that is stored.
+  if (entry?.uid !== uid) app.uidsChanged = true;
+  app.record.inventory.set(key, { ...entry, uid, version: object.id.version, digest: object.digest });
+  takeApplied(app, key, outcome.live);
+  noteCorrection(app, key, now);
+  if (drift === undefined) return;
+  const { note: _, ...rest } = drift;
+  app.drifts.set(key, { ...rest, correctedAt: new Date(now).toISOString() });
+  addEvent(app, now, {
+    reason: 'DriftCorrected',
+    message: `${drift.change === 'deleted' ? 'recreated' : 'corrected'} after ${drift.change === 'deleted' ? 'it was deleted' : `${drift.fields.length} fields differed`}`,
+    object: key,
   });
 }
 
@@ -72,24 +81,26 @@ export async function correctDrift(deps: ReconcileDeps, app: AppRuntime, keys: s
 export async function compareUnapplied(deps: ReconcileDeps, app: AppRuntime, keys: string[]): Promise<void> {
   await inParallel(keys, perApplication, async (key) => {
     const object = app.desired.objects.get(key);
-    if (object === undefined) return;
-    const live = await readLive(deps, object);
-    const { digest } = object;
-    const at = new Date(deps.clock.now()).toISOString();
-    if (live === undefined) {
-      app.comparisons.set(key, { digest, state: 'missing', fields: [], at });
-      return;
-    }
-    const fields = await dryRunDifferences(deps, app, object, live, [ownMark]);
-    const { health } = observationOf(live);
-    const seen = health === undefined ? {} : { health };
-    app.comparisons.set(key, {
-      digest,
-      state: fields === 'same' ? 'same' : 'different',
-      fields: fields === 'same' ? [] : fields,
-      at,
-      ...seen,
-    });
+    if (object !== undefined) await asking(app, key, () => compareObject(deps, app, object));
+  });
+}
+
+async function compareObject(deps: ReconcileDeps, app: AppRuntime, object: DesiredObject): Promise<void> {
+  const { digest, key } = object;
+  const live = await readLive(deps, object);
+  const fields = live === undefined ? 'gone' : await dryRunDifferences(deps, app, object, live, [ownMark]);
+  const at = new Date(deps.clock.now()).toISOString();
+  if (live === undefined || fields === 'gone' || isGoneSince(app, key, live)) {
+    app.comparisons.set(key, { digest, state: 'missing', fields: [], at });
+    return;
+  }
+  const { health } = observationOf(live);
+  app.comparisons.set(key, {
+    digest,
+    state: fields === 'same' ? 'same' : 'different',
+    fields: fields === 'same' ? [] : fields,
+    at,
+    ...(health === undefined ? {} : { health }),
   });
 }
 
@@ -108,14 +119,17 @@ const ownMark: IgnoreRule = {
   jsonPointers: [`/metadata/labels/${ownerLabel.replaceAll('/', '~1')}`],
 };
 
-/** Asks the API server what an apply would change. A refusal is a difference that cannot be applied: shown as it is. */
+/**
+ * Asks the API server what an apply would change; `gone` where it would create the object. A refusal is a difference that cannot
+ * be applied: shown as it is.
+ */
 async function dryRunDifferences(
   deps: ReconcileDeps,
   app: AppRuntime,
   object: DesiredObject,
   live: KubeObject,
   more: readonly IgnoreRule[] = [],
-): Promise<FieldDifference[] | 'same'> {
+): Promise<FieldDifference[] | 'same' | 'gone'> {
   const kind = await kindFor(deps, object);
   const desired = deps.texts.objectOf(app, object);
   const options = { ignore: [...app.root.policy.ignoreDifferences, ...more], limit: fieldsShown };
@@ -128,6 +142,7 @@ async function dryRunDifferences(
     if (local.length > 0) return local;
     return [{ path: '', desired: JSON.stringify(`refused: ${redactText(written.message, desired)}`) }];
   }
+  if (written.created) return 'gone';
   const fields = compareAppliedDryRun(live, written.object, options);
   return fields.length === 0 ? 'same' : fields;
 }

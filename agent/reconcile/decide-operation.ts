@@ -2,6 +2,7 @@ import { describeId } from '#shared/domain/kube-object.ts';
 import type { Health, ResourceResult } from '#shared/domain/status.ts';
 import type { AppRecord, OperationProgress } from '../state/record.ts';
 import { extrasOf, standingOf } from './compare-state.ts';
+import { decideMissing } from './decide-corrections.ts';
 import type { Decision, Facts, Step, Task } from './model.ts';
 import { hookStateOf, resultKeyOf, withCompleted } from './tasks.ts';
 
@@ -50,13 +51,13 @@ function decideStep(facts: Facts, operation: OperationProgress, step: Step, coun
   const last = operation.step === count - 1;
   const waits = !last || step.tasks.some((task) => task.object.hook !== undefined) || facts.root.policy.wait;
   if (waits && !operation.dryRun) {
-    const gate = gateOf(
-      facts,
-      operation,
-      facts.root.policy.wait && last ? allTasks(facts, operation, step) : step.tasks,
-    );
+    const tasks = facts.root.policy.wait && last ? allTasks(facts, operation, step) : step.tasks;
+    const gate = gateOf(facts, operation, tasks);
     if (gate.failed !== undefined) return decideFailure(facts, operation, gate.failed);
-    if (gate.waiting !== undefined) return waitForHealth(facts, operation, gate.waiting);
+    if (gate.waiting !== undefined) {
+      const { due, at } = decideMissing(facts, tasks);
+      return due.length > 0 ? { do: 'correct', keys: due } : waitForHealth(facts, operation, gate.waiting, at);
+    }
   }
   const { waitingSince: _, ...rest } = operation;
   const next = withOperation(facts.record, withCompleted({ ...rest, step: operation.step + 1 }, step.tasks));
@@ -120,7 +121,8 @@ function gateOf(facts: Facts, operation: OperationProgress, tasks: Task[]): Gate
   return { waiting: `waiting for ${what} of ${group}/${kind}/${name}${more}` };
 }
 
-function waitForHealth(facts: Facts, operation: OperationProgress, message: string): Decision {
+/** Waits for events, no longer than until `at` (ms since 1970) or the policy's time-out, which ends it. */
+function waitForHealth(facts: Facts, operation: OperationProgress, message: string, at: number): Decision {
   const { now, root } = facts;
   const { timeoutSeconds } = root.policy;
   const since = operation.waitingSince;
@@ -130,7 +132,8 @@ function waitForHealth(facts: Facts, operation: OperationProgress, message: stri
   if (timeoutSeconds !== undefined && now >= since + timeoutSeconds * 1000) {
     return decideFailure(facts, operation, `timed out after ${timeoutSeconds} s, ${message}`);
   }
-  return { do: 'wait', message, ...(timeoutSeconds === undefined ? {} : { until: since + timeoutSeconds * 1000 }) };
+  const until = Math.min(at, timeoutSeconds === undefined ? Infinity : since + timeoutSeconds * 1000);
+  return { do: 'wait', message, ...(Number.isFinite(until) ? { until } : {}) };
 }
 
 /** Everything is applied: prune, clean up hooks, finish. Prunes come last of all (design.md §3.1, INV-20). */

@@ -4,7 +4,7 @@ import { isKeptOnDeletion } from '#shared/domain/object-options.ts';
 import type { ClusterKind } from '#shared/domain/cluster.ts';
 import { isOwned } from './claims.ts';
 import type { ReconcileDeps } from './deps.ts';
-import { observationOf } from './observe.ts';
+import { asking, takeRead } from './observe.ts';
 import { addEvent, type AppRuntime } from './runtime.ts';
 
 const atOnce = 8;
@@ -38,10 +38,12 @@ export async function confirmGone(deps: ReconcileDeps, app: AppRuntime, keys: st
   await inParallel(keys, atOnce, async (key) => {
     const entry = app.record.inventory.get(key);
     if (entry === undefined) return;
-    const live = (await readEntry(deps, app, key))?.live;
-    if (live === undefined || live.metadata.uid !== entry.uid) return dropEntry(deps, app, key);
-    app.record.inventory.set(key, { ...entry, deleting: deps.clock.now() });
-    app.observed.set(key, observationOf(live));
+    await asking(app, key, async () => {
+      const live = (await readEntry(deps, app, key))?.live;
+      if (live === undefined || live.metadata.uid !== entry.uid) return dropEntry(deps, app, key);
+      app.record.inventory.set(key, { ...entry, deleting: deps.clock.now() });
+      takeRead(app, key, live);
+    });
   });
 }
 

@@ -13,13 +13,32 @@ export type Change = 'nothing' | 'health' | 'drift';
 export type LocalCheck = (app: AppRuntime, key: string, live: KubeObject) => boolean;
 
 /**
- * Takes in a live object from a watch. Events older than what is known are dropped (FT-101). Without `hold` a suspect is
- * read again when it is verified: a list may hold thousands.
+ * Asks about one object and takes the answer in; `ask` does both. Answers and watch events come over different connections, so
+ * a deletion may be told before the answer of a request that it came after, and it is told once: what is told while `ask` runs
+ * is kept for it. One request at a time asks about an object.
+ */
+export async function asking<T>(app: AppRuntime, key: string, ask: () => Promise<T>): Promise<T> {
+  app.asking.set(key, -Infinity);
+  try {
+    return await ask();
+  } finally {
+    app.asking.delete(key);
+  }
+}
+
+/** True where a watch has told, since the request for this answer began, that what the answer shows is gone. */
+export function isGoneSince(app: AppRuntime, key: string, live: KubeObject): boolean {
+  return Number(live.metadata.resourceVersion) <= (app.asking.get(key) ?? -Infinity);
+}
+
+/**
+ * Takes in a live object from a watch. Events older than what is known are dropped, also those of an object that had the name
+ * before (FT-101). Without `hold` a suspect is read again when it is verified: a list may hold thousands.
  */
 export function takeSeen(app: AppRuntime, key: string, live: KubeObject, differs: LocalCheck, hold = true): Change {
   const before = app.observed.get(key);
   const { uid = '', resourceVersion = '' } = live.metadata;
-  if (before?.uid === uid && Number(resourceVersion) <= Number(before.resourceVersion)) return 'nothing';
+  if (before !== undefined && Number(resourceVersion) <= Number(before.resourceVersion)) return 'nothing';
   const next = observationOf(live);
   if (before?.uid === uid && before.shape === next.shape) next.drift = before.drift;
   else if (isComparable(app, key) && !next.terminating && differs(app, key, live)) next.drift = 'suspect';
@@ -45,22 +64,37 @@ function confirmCreation(app: AppRuntime, key: string, live: KubeObject): void {
 }
 
 /**
- * Takes in an object that a write answered with: it is as desired. The watch may have been quicker with what happened to it
- * since: that is newer, and nothing tells of it again. Where more than its status has changed by then, it is looked at.
+ * Takes in an object that a write answered with (within `asking`): it is as desired. The watch may have been quicker with what
+ * happened to it since: that is newer, and nothing tells of it again. Where it has been deleted, or made anew by somebody else,
+ * that stands; where more than its status has changed, it is looked at.
  */
 export function takeApplied(app: AppRuntime, key: string, live: KubeObject): void {
-  const written = observationOf(live);
-  const seen = app.observed.get(key);
-  if (seen?.uid === written.uid && Number(seen.resourceVersion) > Number(written.resourceVersion))
-    seen.drift = seen.shape === written.shape ? 'none' : 'suspect';
-  else app.observed.set(key, written);
+  const seen = takeRead(app, key, live);
   app.suspects.delete(key);
   app.comparisons.delete(key);
+  const { uid, resourceVersion } = live.metadata;
+  if (seen === undefined || seen.uid !== uid || seen.resourceVersion === resourceVersion) return;
+  seen.drift = seen.shape === shapeOf(live) ? 'none' : 'suspect';
 }
 
-/** Takes in that an object is not there (any more). */
-export function takeGone(app: AppRuntime, key: string): Change {
+/** Takes in an object that a request answered with (within `asking`), unless something newer is known; returns what is. */
+export function takeRead(app: AppRuntime, key: string, live: KubeObject): Observation | undefined {
+  const seen = app.observed.get(key);
+  const isOld = seen !== undefined && Number(seen.resourceVersion) > Number(live.metadata.resourceVersion);
+  if (isOld || isGoneSince(app, key, live)) return seen;
+  const read = observationOf(live);
+  app.observed.set(key, read);
+  return read;
+}
+
+/** Takes in that at this version an object is not there (any more). One that is observed later is another one (FT-101). */
+export function takeGone(app: AppRuntime, key: string, version: number): Change {
+  const told = app.asking.get(key);
+  if (told !== undefined) app.asking.set(key, Math.max(told, version));
+  const seen = app.observed.get(key);
+  if (seen !== undefined && Number(seen.resourceVersion) > version) return 'nothing';
   app.suspects.delete(key);
+  app.comparisons.delete(key);
   return app.observed.delete(key) || app.record.inventory.get(key)?.deleting !== undefined ? 'drift' : 'nothing';
 }
 

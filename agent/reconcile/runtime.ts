@@ -36,6 +36,11 @@ export interface AppRuntime {
   comparisons: Map<string, Comparison>;
   /** Open drift and drift corrected since the last acknowledged report, by key. */
   drifts: Map<string, Drift>;
+  /**
+   * Objects that are being asked about by a request whose answer will be taken in, by key: the version at which a watch has
+   * said meanwhile that the object is gone, -Infinity where none has. Holds what is under way and nothing else.
+   */
+  asking: Map<string, number>;
   corrections: Map<string, CorrectionState>;
   conditions: Map<ConditionType, Condition>;
   events: ApplicationReport['events'];

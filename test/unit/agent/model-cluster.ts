@@ -9,6 +9,8 @@ import { keyOf, type KubeObject, type ObjectId } from '#shared/domain/kube-objec
 export interface ModelOptions {
   /** Called before a request takes effect; a returned refusal is answered instead. */
   before?: (call: ModelCall) => Written | undefined;
+  /** Called once a request took effect, before its answer is there: what watches tell in this time is quicker than the answer. */
+  after?: (call: ModelCall) => void;
 }
 
 export interface ModelCall {
@@ -152,6 +154,7 @@ export function createModelCluster(options: ModelOptions = {}): ModelCluster {
       const refused = options.before?.(call);
       if (refused !== undefined) return refused;
       const answer = effect();
+      options.after?.(call);
       if (!call.dryRun) {
         writes.push(call);
         left -= 1;
@@ -169,7 +172,9 @@ export function createModelCluster(options: ModelOptions = {}): ModelCluster {
       reads.push(call);
       if (options.before?.(call) !== undefined)
         throw new HawserError('internal', `${call.verb} ${call.key} was refused`, { retry: 'later' });
-      return effect();
+      const answer = effect();
+      options.after?.(call);
+      return answer;
     }
 
     const keyFor = (kind: ClusterKind, namespace: string, name: string) =>
