@@ -5,14 +5,13 @@ import { policyVersion } from '#shared/domain/fence.ts';
 import { canonicalJson } from '#shared/domain/json.ts';
 import { inParallel } from '#shared/domain/parallel.ts';
 import { isAnyLearned } from '#shared/domain/scope.ts';
-import type { ApplicationStatus } from '#shared/domain/status.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
 import type { RenderJob } from '#shared/messages/render-job.ts';
 import type { GitTree } from '#shared/ports/git-source.ts';
 import type { ClosureRow } from '#shared/state/declare-application.ts';
 import { confirmHead, readHead, takeTicket, type Head, givenByGit } from '#shared/state/heads.ts';
 import { applicationKey, clusterKey, inputsKey, sortKeys } from '#shared/state/keys.ts';
-import { isSourceFailure } from '#shared/state/status.ts';
+import { isSourceFailure, type StatusForPlans } from '#shared/state/status.ts';
 import { packBundles } from '#shared/state/bundle-codec.ts';
 import { fetchFiles } from './closure/large-files.ts';
 import { bundleOf, findClosures, inputDigestOf } from './closure/find-closure.ts';
@@ -56,6 +55,7 @@ export async function planApplications(deps: PlanDeps, request: PlanRequest): Pr
   const counts: Outcome = { renders: 0, reused: 0, unchanged: 0, failed: 0, relisted: [], unread: [] };
   const context = createContext(deps, request);
   const candidates = inDependencyOrder(await loadCandidates(context, request.candidates));
+  for (const { application } of candidates) for (const id of application.dependsOn) context.awaited.add(id);
   for (let start = 0; start < candidates.length; start += batchSize) {
     const batch = candidates.slice(start, start + batchSize);
     await walk(context, batch);
@@ -191,12 +191,16 @@ async function raiseFence(context: Context, { head, application }: Planned): Pro
   return false;
 }
 
-/** An application that complains of its source, although that is as published, is told so: it costs nothing where all is well. */
+/**
+ * An application that complains of its source, although that is as published, is told so; and one that others wait for,
+ * although nothing comes any more. It costs nothing where all is well.
+ */
 async function sayUnchanged(context: Context, planned: Planned): Promise<void> {
   const { deps, request } = context;
   const partition = applicationKey(request.organisation, planned.application.id);
-  const status = await deps.store.get<Pick<ApplicationStatus, 'sourceConditions'>>(partition, sortKeys.status);
-  if (status?.value.sourceConditions.some(isSourceFailure) !== true) return;
+  const status = (await deps.store.get<StatusForPlans>(partition, sortKeys.status))?.value;
+  const isAwaited = (status?.owed ?? 0) > (planned.head?.value.generation ?? Infinity);
+  if (status?.sourceConditions.some(isSourceFailure) !== true && !isAwaited) return;
   const job: PublishJob = { ...(await jobBase(context, planned)), result: { status: 'unchanged' } };
   await deps.publishJobs.send([JSON.stringify(job)], { group: request.organisation });
 }
@@ -267,6 +271,7 @@ async function jobBase(context: Context, planned: Planned) {
     commit: tree.commit,
     dependsOn: await dependencies(context, planned.application),
     initiatedBy: request.initiatedBy,
+    ...(context.awaited.has(planned.application.id) ? { awaited: true } : {}),
     renderDigest: planned.renderDigest,
     specRevision: planned.specRevision,
   };

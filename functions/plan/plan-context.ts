@@ -63,6 +63,8 @@ export interface Context {
   request: PlanRequest;
   /** Applications that this plan publishes at its ticket; others' dependencies wait for exactly that. */
   changing: Set<string>;
+  /** Applications that others of this plan depend on. */
+  awaited: Set<string>;
   trees: Map<string, Promise<GitTree>>;
   clusters: Map<string, Promise<Cluster | undefined>>;
   projects: Map<string, Promise<string>>;
@@ -70,7 +72,7 @@ export interface Context {
 
 export function createContext(deps: PlanDeps, request: PlanRequest): Context {
   const trees = new Map([[`${request.at.repository} ${request.at.selector}`, Promise.resolve(request.at.tree)]]);
-  return { deps, request, changing: new Set(), trees, clusters: new Map(), projects: new Map() };
+  return { deps, request, changing: new Set(), awaited: new Set(), trees, clusters: new Map(), projects: new Map() };
 }
 
 export async function treeOf(context: Context, source: Source): Promise<GitTree> {

@@ -12,7 +12,9 @@ import type { DeclareDeps } from '#shared/state/declare-context.ts';
 import { readHead, renewHead, type Decision } from '#shared/state/heads.ts';
 import type { Row } from '#shared/ports/state-store.ts';
 import { getApplicationRow } from '#shared/state/registry.ts';
+import { readStatus } from '#shared/state/status.ts';
 import type { RootContent } from './build-root.ts';
+import { keepPromise } from './keep-promise.ts';
 import { leaveClusters } from './leave-clusters.ts';
 import { planAgain, publishRender } from './publish-render.ts';
 import { publishRepeat } from './publish-repeat.ts';
@@ -88,9 +90,16 @@ async function handle(deps: PublishDeps, job: PublishJob, spec: Row<Application>
   }
   if (result.status === 'rendered')
     await finish(deps, job, application, await publishRender(deps, job, application, result));
-  else if (result.status === 'unchanged') await clearFailure(deps, job, application);
+  else if (result.status === 'unchanged') await settleUnchanged(deps, job, application);
   else if (result.code === 'input-gone') await planAgain(deps, job, application);
   else await showFailure(deps, job, application, conditionOf(result.code), result.message);
+}
+
+/** What an earlier plan complained of is over, and what it promised to others cannot come any more. */
+async function settleUnchanged(deps: PublishDeps, job: PublishJob, application: Application): Promise<void> {
+  await clearFailure(deps, job, application);
+  const status = await readStatus(deps.store, job.organisation, application.id);
+  if (status?.owed !== undefined) await keepPromise(deps, job.organisation, application, status.owed);
 }
 
 async function finish(

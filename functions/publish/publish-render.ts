@@ -22,6 +22,7 @@ import type { Row } from '#shared/ports/state-store.ts';
 import { bindObjects } from './bind-objects.ts';
 import { buildRoot, contentOf, cutChunks, type RootContent } from './build-root.ts';
 import type { Published, PublishDeps } from './handle-publish-job.ts';
+import { keepPromise, rememberPromise } from './keep-promise.ts';
 import { clearFailure } from './show-failure.ts';
 
 type Rendered = Extract<PublishJob['result'], { status: 'rendered' }>;
@@ -66,7 +67,7 @@ export async function publishRender(
       !isAnyLearned(head.value.guessed, fresh.capabilities)
     ) {
       if (!(await confirmHead(deps.store, head, generation))) continue;
-      await clearFailure(deps, job, application);
+      await settleUnchanged(deps, job, application);
       return undefined;
     }
     const served = head?.value.served ?? [];
@@ -84,7 +85,13 @@ export async function publishRender(
  */
 async function giveWay(deps: PublishDeps, job: PublishJob, application: Application, head: Row<Head>): Promise<void> {
   if (head.value.decided < job.generation) await planAgain(deps, job, application);
-  else if (head.value.inputDigest === job.inputDigest) await clearFailure(deps, job, application);
+  else if (head.value.inputDigest === job.inputDigest) await settleUnchanged(deps, job, application);
+  else if (job.intent.awaited) await keepPromise(deps, job.organisation, application, job.generation);
+}
+
+async function settleUnchanged(deps: PublishDeps, job: PublishJob, application: Application): Promise<void> {
+  await clearFailure(deps, job, application);
+  if (job.intent.awaited) await keepPromise(deps, job.organisation, application, job.generation);
 }
 
 /** Asks for a new plan of the application, with a ticket of its own. */
@@ -92,6 +99,7 @@ export async function planAgain(deps: PublishDeps, job: PublishJob, application:
   const repository = application.sources[0]?.repository;
   if (repository === undefined) return;
   const { organisation, trace } = job;
+  await rememberPromise(deps, job, application);
   await sendHints(deps, { organisation, trace }, new Map([[repository, new Set([application.id])]]), 'retry');
 }
 

@@ -5,6 +5,7 @@ import { writeEvents } from '#shared/state/events.ts';
 import { readHead } from '#shared/state/heads.ts';
 import { isSourceFailure, updateStatus } from '#shared/state/status.ts';
 import type { PublishDeps } from './handle-publish-job.ts';
+import { keepPromise, rememberPromise } from './keep-promise.ts';
 
 /** Shows why a revision did not become a snapshot; the head stays (INV-26). What an older job says does not count. */
 export async function showFailure(
@@ -16,6 +17,7 @@ export async function showFailure(
 ): Promise<void> {
   const now = new Date(deps.clock.now()).toISOString();
   let shown = false;
+  await rememberPromise(deps, job, application);
   await updateStatus(deps, job.organisation, application, now, (status) => {
     if (isOlder(status, job.generation)) return undefined;
     shown = status.sourceConditions[0]?.message !== message || status.sourceTicket === job.generation;
@@ -28,6 +30,7 @@ export async function showFailure(
   if (decided > job.generation) {
     // A later plan has found all well, before there was anything to clear.
     await clearFailure(deps, { organisation: job.organisation, generation: decided }, application);
+    if (job.intent.awaited) await keepPromise(deps, job.organisation, application, job.generation);
     return;
   }
   if (!shown) return;

@@ -116,6 +116,8 @@ export interface ApplicationStatus {
   sourceConditions: Condition[];
   /** Ticket of the plan that wrote `sourceConditions`: an older one's word does not count any more. */
   sourceTicket?: number;
+  /** A generation that others were told to wait for and that could not be published; kept once the head is as late. */
+  owed?: number;
   sync: { status: SyncStatus; revision?: string; generation?: number };
   health: Health & { since: string };
   operation?: Operation;

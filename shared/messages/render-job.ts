@@ -22,6 +22,8 @@ export const PublishIntent = z.object({
     .optional(),
   dependsOn: z.array(z.object({ application: z.string(), generation: z.number().int() })),
   initiatedBy: z.string(),
+  /** Applications of the same plan depend on this one, and wait for just this generation. */
+  awaited: z.boolean().optional(),
   /** Hash over what decides the render alone: key of the render cache. */
   renderDigest: z.string(),
   /** Revision of the application's SPEC row that was planned: another one has to be planned anew. */

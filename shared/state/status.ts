@@ -10,8 +10,11 @@ import { updateRow } from './update.ts';
 /** A status without its `resources`: they lie beside it in a row of their own, because they can be many. */
 type StoredStatus = Omit<ApplicationStatus, 'resources'>;
 
-/** What `STATUS` holds: as it is while it is small, else compressed; conditions of the source can always be read. */
-type StatusRow = StoredStatus | (Pick<StoredStatus, 'sourceConditions'> & { packed: string });
+/** What `STATUS` holds: as it is while it is small, else compressed, but for what every plan looks at. */
+type StatusRow = StoredStatus | (StatusForPlans & { packed: string });
+
+/** What can be read of it without unpacking. */
+export type StatusForPlans = Pick<StoredStatus, 'sourceConditions' | 'owed'>;
 
 /** A status of this size is compressed. */
 const plainBytes = 64 * 1024;
@@ -98,7 +101,8 @@ function statusOf(value: StatusRow): StoredStatus {
 
 function rowOf(status: StoredStatus): StatusRow {
   if (JSON.stringify(status).length <= plainBytes) return status;
-  return { packed: packWithin(status, shortened), sourceConditions: status.sourceConditions };
+  const { sourceConditions, owed } = status;
+  return { packed: packWithin(status, shortened), sourceConditions, ...(owed === undefined ? {} : { owed }) };
 }
 
 /** Half of what can be long. What is cut off was said in events, or the agent says it again when asked. */
