@@ -7,11 +7,9 @@ import { compileFluxKustomization, kustomizationId, sourceRefOf } from '../domai
 import { unsupportedExpressions } from '../domain/ignore-rules.ts';
 import { applicationViolations } from '../domain/fence.ts';
 import { canonicalJson, isJsonObject, type JsonObject } from '../domain/json.ts';
-import { inParallel } from '../domain/parallel.ts';
-import { identity, type DeclareContext, type DeclareItem } from './declare-context.ts';
+import { createLookups, identity, type DeclareContext, type DeclareItem } from './declare-context.ts';
 import { applicationKey, organisationKey, sortKeys } from './keys.ts';
-import { updateStatus, type StoredSummary } from './status.ts';
-import { eachRow } from './update.ts';
+import { updateStatus } from './status.ts';
 
 /** What a plan wrote down about an application: the row `CLOSURE`. */
 export interface ClosureRow {
@@ -58,7 +56,10 @@ export async function declareApplication(context: DeclareContext, object: JsonOb
       await updateStatus(deps, request.organisation, next, now, (status) => status);
       for (const source of next.sources) context.plan(source.repository, id);
     }
-    return item;
+    // What it waits for may have come since we looked, and whoever brought it found nobody waiting.
+    const fresh = { ...context, ...createLookups(deps, request) };
+    const isOver = compiled.invalid !== undefined && (await compile(fresh, declared)).invalid === undefined;
+    return isOver ? declareApplication(fresh, object) : item;
   }
   throw new HawserError('conflict', `application ${id} is being changed by too many at once`, { retry: 'later' });
 }
@@ -85,28 +86,6 @@ function withoutEffect(application: Application): string | undefined {
   return `has no effect yet in spec.ignoreDifferences: ${list}`;
 }
 
-/** After a GitRepository changed: compiles the Kustomizations that read it again. */
-export async function recompileReaders(context: DeclareContext, gitRepository: JsonObject): Promise<void> {
-  const { deps, request } = context;
-  const { namespace, name } = identity(gitRepository);
-  const readers: Application[] = [];
-  for await (const row of eachRow<StoredSummary>(deps.store, organisationKey(request.organisation), 'APP#')) {
-    if (row.value.kind !== 'Kustomization') continue;
-    const spec = await deps.store.get<Application>(applicationKey(request.organisation, row.value.id), sortKeys.spec);
-    if (spec === undefined) continue;
-    const ref = sourceRefOf(spec.value.declared);
-    if (ref.namespace === (namespace || 'default') && ref.name === name) readers.push(spec.value);
-  }
-  await inParallel(readers, 8, async (reader) => {
-    const { parent: _parent, ...withoutParent } = request;
-    const parent = reader.parent === undefined ? {} : { parent: reader.parent };
-    await declareApplication(
-      { ...context, request: { ...withoutParent, ...parent, homeCluster: reader.cluster } },
-      reader.declared,
-    );
-  });
-}
-
 async function compile(context: DeclareContext, declared: JsonObject): Promise<Application> {
   const { request } = context;
   const clusters = await context.clusters();
@@ -131,7 +110,7 @@ async function compile(context: DeclareContext, declared: JsonObject): Promise<A
     if (!(error instanceof HawserError) || error.retry === 'later') throw error;
     // A missing GitRepository may still come: such a Kustomization waits, like every child of an application.
     const waits = error.code === 'not-found';
-    if (request.parent === undefined && !waits) throw error;
+    if (request.parent === undefined && request.keepInvalid !== true && !waits) throw error;
     return invalidApplication(declared, compileContext, messageOf(error));
   }
 }

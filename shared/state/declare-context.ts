@@ -28,6 +28,8 @@ export interface DeclareRequest {
   defaultCluster: string;
   /** The application that rendered them; absent when somebody handed them in. */
   parent?: string;
+  /** Nobody waits for the answer: an application that cannot be is kept as an invalid one, as those of a parent are. */
+  keepInvalid?: true;
   by: string;
   trace: string;
   dryRun?: boolean;
@@ -42,6 +44,8 @@ export interface DeclareContext {
   plan(repository: string, application: string): void;
   /** Remembers that a repository has to be read anew once everything is written. */
   refresh(repository: string): void;
+  /** Remembers what to mark as done once everything is written and asked for. */
+  settle(mark: () => Promise<unknown>): void;
   /** What many objects of a request ask alike, read once for all of them: projects come before applications. */
   clusters(): Promise<Cluster[]>;
   project(name: string): Promise<Project | undefined>;

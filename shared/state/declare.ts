@@ -1,7 +1,7 @@
 import { HawserError, messageOf } from '../errors.ts';
 import { compileAppProject } from '../domain/compile/app-project.ts';
 import { declaredRole, handedInRole, type DeclaredRole } from '../domain/declared-kinds.ts';
-import { canonicalJson, type JsonObject } from '../domain/json.ts';
+import type { JsonObject } from '../domain/json.ts';
 import { inParallel } from '../domain/parallel.ts';
 import {
   createLookups,
@@ -11,14 +11,13 @@ import {
   type DeclareItem,
   type DeclareRequest,
 } from './declare-context.ts';
-import { declareApplication, recompileReaders } from './declare-application.ts';
+import { declareApplication } from './declare-application.ts';
 import { declareCredentials, linkGitRepository } from './declare-credentials.ts';
+import { declareInvalid, declareMembers, declareReaders } from './declare-dependents.ts';
+import { keepAndTell, keepObject } from './declare-row.ts';
 import { sendHints, sendRefresh } from './hints.ts';
-import { organisationKey, sortKeys } from './keys.ts';
-import { getApplications } from './registry.ts';
+import { sortKeys } from './keys.ts';
 import { hostsKey } from './repository-access.ts';
-import type { StoredSummary } from './status.ts';
-import { eachRow } from './update.ts';
 
 type Role = DeclaredRole | 'credentials' | 'hosts';
 
@@ -28,51 +27,69 @@ type Role = DeclaredRole | 'credentials' | 'hosts';
  */
 export async function declareObjects(deps: DeclareDeps, request: DeclareRequest): Promise<DeclareItem[]> {
   const results = new Map<JsonObject, DeclareItem>();
+  await inOneGo(deps, request, async (context) => {
+    for (const role of roles) {
+      const objects = request.objects.filter((object) => roleOf(request, object) === role);
+      await inParallel(objects, 32, async (object) => {
+        results.set(object, await declareOne(context, role, object));
+      });
+    }
+  });
+  return request.objects.map((object) => results.get(object) ?? refused(object, notDeclarable(object)));
+}
+
+/** Has what could not be so far tried again, after something came that it may have waited for: a cluster. */
+export async function declareWaiting(deps: DeclareDeps, request: Omit<DeclareRequest, 'objects'>): Promise<void> {
+  await inOneGo(deps, { ...request, objects: [] }, declareInvalid);
+}
+
+/** What others refer to comes first. */
+const roles = ['unsupported', 'settings', 'hosts', 'project', 'source', 'credentials', 'application'] as const;
+
+/** Writes first, then asks for plans, then marks as done: cut off at any point, all of it can be done again. */
+async function inOneGo(
+  deps: DeclareDeps,
+  request: DeclareRequest,
+  write: (context: DeclareContext) => Promise<void>,
+): Promise<void> {
   const toPlan = new Map<string, Set<string>>();
   const toRead = new Set<string>();
-  const context: DeclareContext = {
+  const toSettle: (() => Promise<unknown>)[] = [];
+  await write({
     deps,
     request,
     ...createLookups(deps, request),
-    plan: (repository: string, application: string) => add(toPlan, repository, application),
-    refresh: (repository: string) => void toRead.add(repository),
-  };
-  for (const role of ['unsupported', 'settings', 'hosts', 'project', 'source', 'credentials', 'application'] as const) {
-    const objects = request.objects.filter((object) => roleOf(request, object) === role);
-    await inParallel(objects, 32, async (object) => {
-      results.set(object, await declareOne(context, role, object));
-    });
-  }
-  if (!request.dryRun) {
-    await sendHints(deps, request, toPlan);
-    await sendRefresh(
-      deps,
-      request,
-      [...toRead].filter((repository) => !toPlan.has(repository)),
-    );
-  }
-  return request.objects.map((object) => results.get(object) ?? refused(object, notDeclarable(object)));
+    plan: (repository, application) => add(toPlan, repository, application),
+    refresh: (repository) => void toRead.add(repository),
+    settle: (mark) => void toSettle.push(mark),
+  });
+  if (request.dryRun) return;
+  await sendHints(deps, request, toPlan);
+  await sendRefresh(
+    deps,
+    request,
+    [...toRead].filter((repository) => !toPlan.has(repository)),
+  );
+  await Promise.all(toSettle.map((mark) => mark()));
 }
 
 async function declareOne(context: DeclareContext, role: Role, object: JsonObject): Promise<DeclareItem> {
   try {
     if (role === 'application') return await declareApplication(context, object);
     if (role === 'project') {
-      const item = await putRow(context, object, sortKeys.project(nameOf(object)), compileAppProject(object));
-      if (item.action === 'configured' && !context.request.dryRun) await planMembers(context, nameOf(object));
-      return item;
+      const kept = { sort: sortKeys.project(nameOf(object)), value: compileAppProject(object) };
+      return await keepAndTell(context, object, kept, () => declareMembers(context, nameOf(object)));
     }
     if (role === 'source') {
-      const item = await putRow(context, object, objectSort(object), { declared: object });
-      if (item.action !== 'unchanged' && !context.request.dryRun) await recompileReaders(context, object);
+      const kept = { sort: objectSort(object), value: { declared: object } };
+      const item = await keepAndTell(context, object, kept, () => declareReaders(context, object));
       const message = await linkGitRepository(context, object);
       return message === undefined ? item : { ...item, message };
     }
-    if (role === 'hosts') return await putRow(context, object, hostsKey(object), { declared: object });
+    if (role === 'hosts') return await keepObject(context, object, hostsKey(object));
     if (role === 'credentials') return await declareCredentials(context, object);
     if (role === 'settings') {
-      const item = await putRow(context, object, objectSort(object), { declared: object });
-      return { ...item, message: 'kept, but has no effect yet' };
+      return { ...(await keepObject(context, object, objectSort(object))), message: 'kept, but has no effect yet' };
     }
     return refused(object, `${identity(object).kind} is not supported yet`);
   } catch (error) {
@@ -80,34 +97,6 @@ async function declareOne(context: DeclareContext, role: Role, object: JsonObjec
     if (!(error instanceof HawserError) || error.retry === 'later') throw error;
     return refused(object, messageOf(error));
   }
-}
-
-/** Another fence: what lies behind it is held against it anew, not only with the next push (NT-160). */
-async function planMembers(context: DeclareContext, project: string): Promise<void> {
-  const { deps, request } = context;
-  const ids: string[] = [];
-  for await (const row of eachRow<StoredSummary>(deps.store, organisationKey(request.organisation), 'APP#')) {
-    if (row.value.project === project) ids.push(row.value.id);
-  }
-  for (const application of await getApplications(deps.store, request.organisation, ids)) {
-    for (const source of application.sources) context.plan(source.repository, application.id);
-  }
-}
-
-async function putRow(
-  context: DeclareContext,
-  object: JsonObject,
-  sort: string,
-  value: { declared: JsonObject },
-): Promise<DeclareItem> {
-  const partition = organisationKey(context.request.organisation);
-  const before = await context.deps.store.get<{ declared: JsonObject }>(partition, sort);
-  const same = before !== undefined && canonicalJson(before.value.declared) === canonicalJson(value.declared);
-  const action = before === undefined ? 'created' : same ? 'unchanged' : 'configured';
-  if (action !== 'unchanged' && !context.request.dryRun) {
-    await context.deps.store.putMany([{ partition, sort, revision: (before?.revision ?? 0) + 1, value }]);
-  }
-  return { ...identity(object), action };
 }
 
 /** Key of a declared object that is not an application. */

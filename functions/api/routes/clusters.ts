@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { HawserError } from '#shared/errors.ts';
+import { HawserError, messageOf } from '#shared/errors.ts';
 import { agentIdentities, identityOf, type Cluster, type ClusterSeen } from '#shared/domain/cluster.ts';
 import { requireId } from '#shared/domain/ids.ts';
 import { ClusterInstall, ClusterView } from '#shared/messages/api.ts';
+import { declareWaiting } from '#shared/state/declare.ts';
 import { clusterKey, organisationKey, sortKeys } from '#shared/state/keys.ts';
 import { listClusters } from '#shared/state/registry.ts';
 import type { StoredSummary } from '#shared/state/status.ts';
@@ -51,13 +53,14 @@ export function clusterRoutes(deps: ApiDeps): Hono<ApiEnv> {
     return c.json({ items: await readClusters(deps, organisation) });
   });
   app.post('/', describe('register a cluster', ClusterInstall, 201), checked('json', NewCluster), async (c) => {
-    const { organisation } = requireAdmin(c);
+    const { organisation, user } = requireAdmin(c);
     const body = c.req.valid('json');
     requireRole(deps, body);
     const { name, labels = {}, servers = [], identity, awsRoleId, awsRoleArn } = body;
     const id = requireId(name, 'cluster name');
     const role = awsRoleId === undefined ? {} : { awsRoleId };
     const added = await addCluster(deps, organisation, { id, labels, servers, identity, ...role });
+    await bringInWaiting(deps, organisation, user);
     return c.json(await installOf(deps, c, organisation, added, awsRoleArn), 201);
   });
   app.post('/:id/registration', describe('make a new registration token', ClusterInstall), async (c) => {
@@ -88,6 +91,20 @@ export function clusterRoutes(deps: ApiDeps): Hono<ApiEnv> {
     return c.body(null, 204);
   });
   return app;
+}
+
+/** Applications that named the cluster before it was there. The answer must come either way: its token is shown only once. */
+async function bringInWaiting(deps: ApiDeps, organisation: string, by: string): Promise<void> {
+  try {
+    const defaultCluster = await deps.defaultCluster(organisation);
+    const trace = randomUUID();
+    await declareWaiting(deps, { organisation, homeCluster: defaultCluster, defaultCluster, by, trace });
+  } catch (error) {
+    deps.log.warn(
+      { organisation, reason: messageOf(error) },
+      'applications that wait for the cluster were not looked at',
+    );
+  }
 }
 
 function requireRole(deps: ApiDeps, { identity, awsRoleId, awsRoleArn }: NewCluster): void {
