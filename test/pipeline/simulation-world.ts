@@ -40,6 +40,12 @@ export interface Faults {
   concurrency: number;
 }
 
+/** An application by its id: Argo CD's, or a Flux Kustomization if it says what it depends on (ids, which begin with `flux-`). */
+export interface Declared {
+  id: string;
+  dependsOn?: readonly string[];
+}
+
 export interface World {
   parts: ServiceParts;
   run(acts: readonly Act[]): Promise<void>;
@@ -79,7 +85,7 @@ const mostSteps = 60_000;
  * Runs the real plan, render and publish handlers on the real embedded store, with every call to anything outside held
  * until the seeded dice release it: all interleavings that the clouds could give are possible, and each can be had again.
  */
-export async function createWorld(seed: number, applications: readonly string[], faults: Faults): Promise<World> {
+export async function createWorld(seed: number, applications: readonly Declared[], faults: Faults): Promise<World> {
   const parts = await openServiceParts();
   const dice = createDice(seed);
   const messages: Message[] = [];
@@ -102,8 +108,9 @@ export async function createWorld(seed: number, applications: readonly string[],
   return world;
 
   async function run(acts: readonly Act[]): Promise<void> {
-    push(initialFiles(applications));
-    for (const application of applications) await declare(application, 'default');
+    push(initialFiles(applications.map(({ id }) => id)));
+    if (applications.some((one) => one.dependsOn !== undefined)) send('apply', JSON.stringify(fluxRepository));
+    for (const { id } of applications) declare(id, 'default');
     for (const act of [{ act: 'wait', seconds: 0, pause: 0 } satisfies Act, ...acts]) {
       await perform(act);
       const pause = faults.concurrency === 1 ? mostSteps : act.pause;
@@ -126,7 +133,7 @@ export async function createWorld(seed: number, applications: readonly string[],
       if (earlier) parts.git.reset(repository, earlier.commit);
     }
     if (act.act === 'revert') push(commits.at(-1 - (act.back % commits.length))?.files ?? {});
-    if (act.act === 'declare') await declare(act.application, act.namespace);
+    if (act.act === 'declare') declare(act.application, act.namespace);
     if (act.act === 'sync') await request(act.application, { sync: { id: `s${unique++}`, by: 'ada', at: isoNow() } });
     if (act.act === 'rollback') await rollback(act.application, act.back);
     if (act.act === 'wait') parts.clock.setNow(parts.clock.now() + act.seconds * 1000);
@@ -139,8 +146,10 @@ export async function createWorld(seed: number, applications: readonly string[],
   }
 
   /** People's requests are handled like messages: cut off, they are made again. */
-  async function declare(application: string, namespace: string): Promise<void> {
-    send('apply', JSON.stringify(declaration(application, namespace)));
+  function declare(application: string, namespace: string): void {
+    const dependsOn = applications.find(({ id }) => id === application)?.dependsOn;
+    const declared = dependsOn === undefined ? argo(application, namespace) : flux(application, namespace, dependsOn);
+    send('apply', JSON.stringify(declared));
   }
 
   async function rollback(application: string, back: number): Promise<void> {
@@ -411,7 +420,31 @@ function object(name: string, value: string): string {
   return JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { value } });
 }
 
-function declaration(application: string, namespace: string): JsonObject {
+const fluxRepository: JsonObject = {
+  apiVersion: 'source.toolkit.fluxcd.io/v1',
+  kind: 'GitRepository',
+  metadata: { name: repository, namespace: 'flux' },
+  spec: { url: `https://git.test/${repository}.git`, interval: '1m' },
+};
+
+function flux(application: string, targetNamespace: string, dependsOn: readonly string[]): JsonObject {
+  const nameOf = (id: string) => id.replace('flux-', '');
+  return {
+    apiVersion: 'kustomize.toolkit.fluxcd.io/v1',
+    kind: 'Kustomization',
+    metadata: { name: nameOf(application), namespace: 'flux' },
+    spec: {
+      path: `apps/${application}`,
+      sourceRef: { kind: 'GitRepository', name: repository },
+      targetNamespace,
+      dependsOn: dependsOn.map((id) => ({ name: nameOf(id) })),
+      interval: '1m',
+      prune: true,
+    },
+  };
+}
+
+function argo(application: string, namespace: string): JsonObject {
   return {
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'Application',
