@@ -71,6 +71,25 @@ describe('operations', () => {
     expect(valuesIn(harness.model)).toEqual({ a: '1' });
   });
 
+  it('goes on when the generation that it waits for brings the dependency nothing new', async () => {
+    harness.start();
+    const same = { application: 'base', objects: [configMap('base')] };
+    const base = await harness.hub.publish(same);
+    await harness.until(synced(base, 'base'), 'base synced');
+    await harness.hub.publish({
+      application: 'web',
+      objects: [configMap('a')],
+      root: { dependsOn: [{ application: 'base', generation: base + 2 }] },
+    });
+    await until((now) => now.conditions.some(({ message }) => message.includes('has not applied generation')), 'why');
+    const before = harness.model.writes.length;
+    await harness.hub.publish(same);
+    await until((now) => now.sync.status === 'Synced' && now.conditions.length === 0, 'web synced');
+
+    expect(valuesIn(harness.model)).toEqual({ a: '1', base: '1' });
+    expect(writesSince(before).filter((key) => key.includes('base'))).toEqual([]);
+  });
+
   it('tries again as the policy says, then gives up and says why', async () => {
     harness.start();
     refuse = (call) =>
