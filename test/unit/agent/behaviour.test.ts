@@ -87,7 +87,7 @@ describe('operations', () => {
     await until((now) => now.sync.status === 'Synced' && now.conditions.length === 0, 'web synced');
 
     expect(valuesIn(harness.model)).toEqual({ a: '1', base: '1' });
-    expect(writesSince(before).filter((key) => key.includes('base'))).toEqual([]);
+    expect(writesSince(before).filter((call) => call.includes('ConfigMap/shop/base'))).toEqual([]);
   });
 
   it('tries again as the policy says, then gives up and says why', async () => {
