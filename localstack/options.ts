@@ -9,6 +9,8 @@ export interface StartOptions {
   dataDir: string;
   /** A kube context of the user's own; undefined: sandbox clusters. */
   context: string | undefined;
+  /** Emulators that run already, by their addresses; undefined: this start has its own, where it needs any. */
+  emulators?: { dynamodb: string; localstack: string };
   clusters: number;
   demo: boolean;
   help: boolean;
@@ -22,45 +24,49 @@ export interface StartDefaults {
   command: string;
   title: string;
   dataDir: string;
-  /** Whether what is in the cluster still fits after the next start. */
-  keepsState: boolean;
+  /** Whether it runs on emulators of a cloud. */
+  onEmulators: boolean;
 }
 
 export const embeddedDefaults: StartDefaults = {
   command: 'npm start',
   title: 'Hawser on this machine: the service, a Kubernetes sandbox, an agent and a demo repository.',
   dataDir: '.hawser',
-  keepsState: true,
+  onEmulators: false,
 };
 
 export const awsDefaults: StartDefaults = {
   command: 'npm run start:aws',
   title:
     'Hawser on emulators of AWS: the functions as they are deployed, a Kubernetes sandbox, an agent and a demo repository.\n' +
-    'The emulators keep nothing: every start begins with an empty service and fresh clusters. Git repositories stay.',
+    'The emulators keep nothing: every start begins with an empty service and fresh sandbox clusters. Git repositories stay.',
   dataDir: '.hawser-aws',
-  keepsState: false,
+  onEmulators: true,
 };
 
-export function usageOf({ command, title, dataDir, keepsState }: StartDefaults): string {
-  const context = keepsState
-    ? '\n  --context NAME   use this kube context instead of a sandbox cluster; never the current one unasked'
+export function usageOf({ command, title, dataDir, onEmulators }: StartDefaults): string {
+  const emulators = onEmulators
+    ? `
+  --emulators A,B  use DynamoDB Local at A and LocalStack at B, which run already (localstack/compose.yaml), instead of
+                   starting both; what an earlier start left in them is removed`
     : '';
-  const example = keepsState ? `\n  ${command} -- --context kind-dev --data ~/hawser` : '';
+  const example = onEmulators ? `\n  ${command} -- --emulators http://127.0.0.1:8000,http://127.0.0.1:4566` : '';
   return `${title}
 
 Usage: ${command} -- [options]
 
   --port N         port of the page and the API (default: a free one, remembered in DIR)
-  --data DIR       where everything is kept (default: ${dataDir})${context}
+  --data DIR       where everything is kept (default: ${dataDir})
+  --context NAME   use this kube context instead of a sandbox cluster; never the current one unasked
   --clusters N     number of sandbox clusters, 1 to 5 (default: 1)
-  --no-demo        no demo applications (the Git host still runs)
+  --no-demo        no demo applications (the Git host still runs)${emulators}
   --verbose        the service's log on standard error
   --help           this text
 
 Examples:
   ${command}
-  ${command} -- --port 8080 --clusters 2${example}
+  ${command} -- --port 8080 --clusters 2
+  ${command} -- --context kind-dev --data ~/hawser${example}
 `;
 }
 
@@ -74,6 +80,7 @@ export function parseStartOptions(argv: readonly string[], defaults: StartDefaul
         port: { type: 'string' },
         data: { type: 'string' },
         context: { type: 'string' },
+        ...(defaults.onEmulators ? { emulators: { type: 'string' } as const } : {}),
         clusters: { type: 'string' },
         'no-demo': { type: 'boolean' },
         verbose: { type: 'boolean' },
@@ -91,15 +98,11 @@ export function parseStartOptions(argv: readonly string[], defaults: StartDefaul
       hint: 'Choose your own cluster or sandbox clusters.',
     });
   }
-  if (values.context !== undefined && !defaults.keepsState) {
-    throw new HawserError('invalid-input', `${defaults.command} takes no --context`, {
-      hint: 'Keys and generations begin anew with every start, so what an agent left in a cluster of yours would not fit. Use npm start.',
-    });
-  }
   return {
     port,
     dataDir: resolve(values.data ?? defaults.dataDir),
     context: values.context,
+    ...(typeof values.emulators === 'string' ? { emulators: emulatorsOf(values.emulators) } : {}),
     clusters,
     demo: values['no-demo'] !== true,
     help: values.help === true,
@@ -111,4 +114,20 @@ function integer(text: string, name: string, least: number, most: number): numbe
   const value = Number(text);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new HawserError('invalid-input', `${name} ${text} is not a whole number from ${least} to ${most}`);
+}
+
+/** Two addresses without paths, as `--emulators` takes them. */
+function emulatorsOf(text: string): { dynamodb: string; localstack: string } {
+  const [dynamodb, localstack, ...more] = text.split(',').map((part) => addressOf(part.trim()));
+  if (dynamodb !== undefined && localstack !== undefined && more.length === 0 && dynamodb !== localstack)
+    return { dynamodb, localstack };
+  throw new HawserError('invalid-input', `--emulators ${text} is not two http addresses with a comma between`, {
+    hint: "DynamoDB Local's first, then LocalStack's: --emulators http://127.0.0.1:8000,http://127.0.0.1:4566",
+  });
+}
+
+function addressOf(text: string): string | undefined {
+  const url = URL.parse(text);
+  const isAddress = url !== null && /^https?:$/.test(url.protocol) && url.pathname === '/' && url.search === '';
+  return isAddress && url.username === '' ? url.origin : undefined;
 }

@@ -86,6 +86,7 @@ async function start({ options, terminal, signal, closers, stop, startService }:
     cacheDir: cacheFolder(),
     ...(kustomize === undefined ? {} : { kustomize }),
     dashboard,
+    ...(options.emulators === undefined ? {} : { emulators: options.emulators }),
     verbose: options.verbose,
     log,
     terminal,

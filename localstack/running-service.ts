@@ -47,6 +47,8 @@ export interface ServiceStart {
   kustomize?: string;
   /** Folder of the built dashboard. */
   dashboard: string;
+  /** Emulators that run already; absent: a service that needs some starts them. */
+  emulators?: { dynamodb: string; localstack: string };
   verbose: boolean;
   log: Log;
   /** For the steps of the start. */

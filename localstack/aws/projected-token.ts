@@ -1,66 +1,112 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { parse } from 'yaml';
+import { z } from 'zod';
 import { HawserError, messageOf } from '#shared/errors.ts';
+import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
 import { agentAudience } from '#shared/messages/agent-identity.ts';
 import type { Log } from '#shared/ports/log.ts';
-import { createKubeClient, type KubeClient } from '../cluster/kube-client.ts';
 
 /** As the agent's chart names them. */
 const namespace = 'hawser-system';
 const serviceAccount = 'hawser-agent';
+const labels = { 'app.kubernetes.io/managed-by': 'hawser' };
 /** What a projected volume asks for. */
 const lifeSeconds = 3600;
 /** The kubelet renews a projected token when four fifths of its life are over (Kubernetes: "ServiceAccount token volume projection"). */
 const renewAt = 0.8;
 const tryAgainMs = 10_000;
 
-/**
- * Does what the kubelet does for a projected ServiceAccount token: asks the cluster for one with the audience `hawser`, writes it
- * to `file`, and renews it there until it is stopped. Throws where the cluster gives none.
- */
-export async function projectToken(options: { kubeconfig: string; file: string; log: Log }): Promise<{ stop(): void }> {
-  const kube = clientOf(options.kubeconfig);
-  let timer: NodeJS.Timeout | undefined;
-  const renew = async () => {
-    try {
-      writeToken(options.file, await requestToken(kube));
-      timer = setTimeout(() => void renew(), renewAt * lifeSeconds * 1000);
-    } catch (error) {
-      options.log.warn(
-        { reason: messageOf(error) },
-        'the ServiceAccount token could not be renewed, will be tried again',
-      );
-      timer = setTimeout(() => void renew(), tryAgainMs);
-    }
-  };
-  await kube.create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
-  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: serviceAccount, namespace } };
-  await kube.create(`/api/v1/namespaces/${namespace}/serviceaccounts`, account);
-  writeToken(options.file, await requestToken(kube));
-  timer = setTimeout(() => void renew(), renewAt * lifeSeconds * 1000);
-  return {
-    stop() {
-      clearTimeout(timer);
-      kube.close();
-    },
-  };
+const Issued = z.object({ status: z.object({ token: z.string().min(1), expirationTimestamp: z.string() }) });
+
+/** A token, or the refusal in the API server's words. */
+type Answer = { token: string; renewInMs: number } | { status: number; message: string };
+
+interface Kube {
+  /** POST; any status is an answer. Throws `cluster-unreachable` where there is none. */
+  post(path: string, body: object): Promise<{ status: number; text: string }>;
+  close(): void;
 }
 
-async function requestToken(kube: KubeClient): Promise<string> {
+/**
+ * Does what the kubelet does for a projected ServiceAccount token: asks the cluster for one with the audience `hawser`, with the
+ * rights of the kubeconfig; writes it to `file`, and renews it there until it is stopped. Namespace and ServiceAccount are
+ * made where they are missing, and stay. `refused`: why this kubeconfig may not do that. Throws `cluster-unreachable`.
+ */
+export async function projectToken(options: {
+  kubeconfig: string;
+  file: string;
+  log: Log;
+}): Promise<{ stop(): void } | { refused: string }> {
+  const kube = await openCluster(options.kubeconfig);
+  let timer: NodeJS.Timeout | undefined;
+  const renewIn = (milliseconds: number) => {
+    timer = setTimeout(() => void renew(), milliseconds);
+  };
+  const renew = async () => {
+    try {
+      const answer = await requestToken(kube);
+      if (!('token' in answer)) throw new HawserError('unavailable', answer.message);
+      writeToken(options.file, answer.token);
+      renewIn(answer.renewInMs);
+    } catch (error) {
+      const reason = messageOf(error);
+      options.log.warn({ reason }, 'the ServiceAccount token could not be renewed, will be tried again');
+      renewIn(tryAgainMs);
+    }
+  };
+  const stop = () => {
+    clearTimeout(timer);
+    kube.close();
+  };
+  try {
+    const first = await firstToken(kube);
+    if ('token' in first) {
+      writeToken(options.file, first.token);
+      renewIn(first.renewInMs);
+      return { stop };
+    }
+    stop();
+    return { refused: first.message };
+  } catch (error) {
+    stop();
+    throw error;
+  }
+}
+
+/** What is there is only used; what is missing is made, as far as this kubeconfig may. */
+async function firstToken(kube: Kube): Promise<Answer> {
+  const found = await requestToken(kube);
+  if ('token' in found || found.status !== 404) return found;
+  const objects: [path: string, object: object][] = [
+    ['/api/v1/namespaces', { kind: 'Namespace', metadata: { name: namespace, labels } }],
+    [
+      `/api/v1/namespaces/${namespace}/serviceaccounts`,
+      { kind: 'ServiceAccount', metadata: { name: serviceAccount, namespace, labels } },
+    ],
+  ];
+  for (const [path, object] of objects) {
+    const { status, text } = await kube.post(path, { apiVersion: 'v1', ...object });
+    // Who may not make it may still use it, where it is there already.
+    if (status >= 300 && status !== 409 && status !== 403) return { status, message: refusalOf(path, status, text) };
+  }
+  return requestToken(kube);
+}
+
+async function requestToken(kube: Kube): Promise<Answer> {
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${serviceAccount}/token`;
-  const answer = await kube.request('POST', path, {
+  const { status, text } = await kube.post(path, {
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'TokenRequest',
     spec: { audiences: [agentAudience], expirationSeconds: lifeSeconds },
   });
-  const token =
-    answer.status < 300 ? (JSON.parse(answer.text) as { status?: { token?: string } }).status?.token : undefined;
-  if (token !== undefined) return token;
-  throw new HawserError(
-    'unavailable',
-    `the cluster gave no ServiceAccount token: ${answer.status} ${answer.text.slice(0, 300)}`,
-  );
+  if (status >= 300) return { status, message: refusalOf(path, status, text) };
+  const issued = Issued.parse(JSON.parse(text)).status;
+  const lifeMs = Date.parse(issued.expirationTimestamp) - Date.now();
+  return { token: issued.token, renewInMs: Math.max(tryAgainMs, renewAt * Math.min(lifeMs, lifeSeconds * 1000)) };
+}
+
+function refusalOf(path: string, status: number, text: string): string {
+  return `POST ${path} was answered with ${status}: ${text.slice(0, 300)}`;
 }
 
 /** Whoever reads it sees the old or the new one, never a part. */
@@ -70,16 +116,14 @@ function writeToken(file: string, token: string): void {
   renameSync(`${file}.new`, file);
 }
 
-/** With the rights of a sandbox's kubeconfig, which has a CA and a token. */
-function clientOf(kubeconfig: string): KubeClient {
-  const config = parse(readFileSync(kubeconfig, 'utf8')) as {
-    clusters: { cluster: { server: string; 'certificate-authority-data': string } }[];
-    users: { user: { token: string } }[];
+/** As the agent opens it: tokens, certificates, exec plugins. Its Kubernetes client is loaded only here, because it is large. */
+async function openCluster(kubeconfig: string): Promise<Kube> {
+  const { openConnection } = await import('#agent/cluster/connection.ts');
+  const { createRequests } = await import('#agent/cluster/requests.ts');
+  const connection = openConnection({ kubeconfig });
+  const requests = createRequests({ connection, clock: createSystemClock(), userAgent: 'hawser-start' });
+  return {
+    post: async (path, body) => requests.send({ method: 'POST', path, body: JSON.stringify(body) }),
+    close: () => requests.close(),
   };
-  const cluster = config.clusters[0]?.cluster;
-  return createKubeClient({
-    server: cluster?.server ?? '',
-    ca: Buffer.from(cluster?.['certificate-authority-data'] ?? '', 'base64').toString(),
-    token: config.users[0]?.user.token ?? '',
-  });
 }

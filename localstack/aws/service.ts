@@ -7,20 +7,24 @@ import { createStateStore } from '#shared/adapters/aws/dynamodb-state-store.ts';
 import { createKmsCipher } from '#shared/adapters/aws/kms-cipher.ts';
 import { createKmsSigner } from '#shared/adapters/aws/kms-signer.ts';
 import { createSecretStore } from '#shared/adapters/aws/secrets-manager-secret-store.ts';
-import { ClusterInstall } from '#shared/messages/api.ts';
+import { organisationKey, sortKeys } from '#shared/state/keys.ts';
 import { isWebhookSecretName, webhookSecretName } from '#shared/state/registry.ts';
 import { createSealedSecretStore, splitSecretStore } from '#shared/state/sealed-secrets.ts';
 import { ensureFunctions } from '../builds.ts';
+import type { Progress } from '../cluster/sandbox.ts';
 import { describeProgress } from '../clusters.ts';
-import { startEmulators } from '../emulators/emulators.ts';
+import { attachEmulators } from '../emulators/attach.ts';
+import { startEmulators, type RunningEmulators } from '../emulators/emulators.ts';
 import type { RunningService, ServiceStart, StartService } from '../running-service.ts';
+import { admitAgent } from './agent-access.ts';
+import { clearResources } from './clear-resources.ts';
 import { account, functionSpecs, localNames, region, routesOf } from './deployment.ts';
 import { answerHttp, bodyLimit } from './http-front.ts';
 import { gatewayAnswer, type HttpAnswer } from './http-event.ts';
 import { serveHttp } from './http-server.ts';
 import { answerInvoke } from './invoke-api.ts';
 import { createLambdaHost, payloadLimit, type LambdaHost } from './lambda-host.ts';
-import { projectToken } from './projected-token.ts';
+import { beginLasting, ticketsBefore, type Lasting } from './lasting.ts';
 import { functionLogs, scratchOf, tellPlaces, type Places } from './run-folder.ts';
 import { closeClients, makeResources, openClients, type Clients, type Resources } from './resources.ts';
 import { layOutTools } from './tools.ts';
@@ -54,7 +58,8 @@ export interface AwsWatch {
 
 /**
  * The service of `npm run start:aws`: the functions' bundles as Lambda would run them, on DynamoDB Local and LocalStack.
- * The emulators keep nothing, so clusters of an earlier start are removed: their agents know keys and generations that are gone.
+ * The emulators keep nothing, so sandbox clusters of an earlier start are removed: they would show what nobody declares any more.
+ * A cluster of the user's own stays as it is; `lasting.ts` lets its agent go on.
  */
 export const startAwsService: StartService = watchedAwsService({});
 
@@ -88,15 +93,12 @@ async function assemble(
   terminal.step('Build functions');
   const bundles = await ensureFunctions();
   terminal.done();
-  terminal.step('Emulators of AWS');
-  const emulators = await startEmulators({
-    progress: (at) => terminal.detail(describeProgress(at)),
-    signal: start.signal,
-  });
-  closers.push(() => emulators.stop());
+  const emulators = await openEmulators(start, closers);
+  const lasting = beginLasting(start.dataDir);
   const clients = openClients(emulators.endpoints);
   closers.push(() => closeClients(clients));
-  const resources = await makeResources(clients, emulators.endpoints, organisation);
+  if (start.emulators !== undefined) await clearResources(clients, organisation);
+  const resources = await makeResources(clients, emulators.endpoints, organisation, lasting.rootKey);
   closers.push(
     tellPlaces(start.dataDir, {
       region,
@@ -131,7 +133,20 @@ async function assemble(
   const triggers = startTriggers({ host, client: mappings.polling, log, organisation, queues: resources.queues });
   closers.push(() => triggers.stop());
   terminal.done(url);
-  return describeService(start, { host, clients, resources, url, closers });
+  return describeService(start, { host, clients, resources, lasting, url, closers });
+}
+
+/** Emulators of this start's own, with nothing in them, or those that run already. */
+async function openEmulators(start: ServiceStart, closers: Closer[]): Promise<RunningEmulators> {
+  const { terminal, signal } = start;
+  terminal.step('Emulators of AWS');
+  const progress = (at: Progress) => terminal.detail(describeProgress(at));
+  const emulators =
+    start.emulators === undefined
+      ? await startEmulators({ progress, signal })
+      : await attachEmulators(start.emulators, join(start.cacheDir, 'emulators', 'in-use'), { signal });
+  closers.push(() => emulators.stop());
+  return emulators;
 }
 
 /** Where people and agents come in, and Lambda's own Invoke API; both say that they are not ready until there is a host. */
@@ -165,6 +180,7 @@ interface Started {
   host: LambdaHost;
   clients: Clients;
   resources: Resources;
+  lasting: Lasting;
   url: string;
   closers: Closer[];
 }
@@ -206,9 +222,10 @@ function valuesOf(
 }
 
 function describeService(
-  { organisation, webhookSecret, dataDir, log }: ServiceStart,
-  { host, clients, resources, url, closers }: Started,
+  start: ServiceStart,
+  { host, clients, resources, lasting, url, closers }: Started,
 ): Omit<RunningService, 'stop'> {
+  const { organisation, webhookSecret, dataDir } = start;
   const clock = createSystemClock();
   const names = localNames(organisation);
   const store = createStateStore({ client: clients.dynamodb, table: resources.table, clock });
@@ -226,6 +243,8 @@ function describeService(
     signIn: `sign in with the token in ${join(dataDir, 'run.json')}`,
     rootPublicKey: (of) => signer.rootPublicKey(of),
     async prepare() {
+      const taken = ticketsBefore(lasting);
+      if (taken > 0) await store.increment(organisationKey(organisation), sortKeys.ticket, taken);
       // Registered later, it finds this secret and keeps it; every other repository gets one of its own.
       await secrets.put(webhookSecretName(organisation, demoRepository), webhookSecret);
       const { payload, functionError } = await host.invoke(names.function('prepare'), '{}');
@@ -235,29 +254,8 @@ function describeService(
       adminToken = token;
       return token;
     },
-    async register(cluster) {
-      const registration = await addCluster(url, adminToken, cluster);
-      const file = join(dataDir, 'tokens', cluster.name);
-      const projected = await projectToken({ kubeconfig: cluster.kubeconfig, file, log });
-      closers.push(() => projected.stop());
-      return {
-        environment: { HAWSER_SERVICE_ACCOUNT_TOKEN_FILE: file, HAWSER_REGISTRATION_TOKEN: registration },
-      };
-    },
+    register: async (cluster) => admitAgent(start, { url, token: adminToken }, cluster, closers),
   };
-}
-
-/** Adds a cluster as `hawser cluster add` does; gives the token with which its agent registers. */
-async function addCluster(url: string, token: string, cluster: { name: string; server: string }): Promise<string> {
-  const response = await fetch(`${url}/api/v1/clusters`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name: cluster.name, servers: [cluster.server] }),
-  });
-  const text = await response.text();
-  const answer = ClusterInstall.pick({ registration: true }).safeParse(response.ok ? JSON.parse(text) : undefined);
-  if (answer.data?.registration !== undefined) return answer.data.registration.token;
-  throw new HawserError('internal', `cluster ${cluster.name} could not be registered: ${response.status} ${text}`);
 }
 
 /** In reverse order; one that fails does not keep the others from closing. */

@@ -5,9 +5,12 @@ import { freePort, installOnce, isInstalled, runs, startServer, type Emulator } 
 
 const run = promisify(execFile);
 
-const version = '2.5.4';
+/** `compose.yaml` has the image of the same one. */
+export const dynamodbLocalVersion = '2.5.4';
 const pom = join(import.meta.dirname, 'dynamodb-local.pom.xml');
 const copyDependencies = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
+/** Nothing is kept, and there is one database whoever asks: sessions of agents have access keys of their own. */
+export const dynamodbLocalFlags = ['-inMemory', '-sharedDb', '-disableTelemetry'];
 const mainClass = 'com.amazonaws.services.dynamodbv2.local.main.ServerRunner';
 /** What DynamoDB Local 2.x asks for. */
 const oldestJava = 17;
@@ -43,7 +46,7 @@ export const dynamodbLocal: Emulator = {
       { command: 'mvn', args },
       { command: 'rm', args: ['-rf', repository] },
     ];
-    await installOnce(target, `Fetching DynamoDB Local ${version} (once)`, commands, options);
+    await installOnce(target, `Fetching DynamoDB Local ${dynamodbLocalVersion} (once)`, commands, options);
   },
 
   async start(folder, runFolder, options) {
@@ -51,11 +54,10 @@ export const dynamodbLocal: Emulator = {
     const port = await freePort();
     const endpoint = `http://127.0.0.1:${port}`;
     const args = ['-Xmx1g', `-Djava.library.path=${lib}`, '-cp', join(lib, '*'), mainClass];
-    // One database whoever asks: sessions of agents have access keys of their own.
     const server = {
-      name: `DynamoDB Local ${version}`,
+      name: `DynamoDB Local ${dynamodbLocalVersion}`,
       command: 'java',
-      args: [...args, '-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port)],
+      args: [...args, ...dynamodbLocalFlags, '-port', String(port)],
       cwd: runFolder,
       env: options.env,
     };
@@ -65,7 +67,7 @@ export const dynamodbLocal: Emulator = {
 };
 
 function targetOf(folder: string): string {
-  return join(folder, `dynamodb-local-${version}`);
+  return join(folder, `dynamodb-local-${dynamodbLocalVersion}`);
 }
 
 /** `openjdk version "17.0.15"` and `java version "1.8.0"`: 17 and 1. */

@@ -1,16 +1,20 @@
-import { join } from 'node:path';
+import { mkdir, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { freePort, installOnce, isInstalled, runs, startServer, type Emulator, type StartOptions } from './emulator.ts';
 
-const version = '4.9.2';
+/** `compose.yaml` has the image of the same one. */
+export const localstackVersion = '4.9.2';
 const requirements = join(import.meta.dirname, 'localstack-requirements.txt');
-const script = join(import.meta.dirname, 'run_localstack.py');
+/** Stands for /etc/localstack/init of the image. */
+const hooks = join(import.meta.dirname, '..', 'init');
 /** Its dependencies at these versions have wheels for it. */
 const python = '3.11';
-const services = 'sqs,secretsmanager,kms,sts,iam';
+/** All that is asked for; nothing else is loaded. */
+export const localstackServices = 'sqs,secretsmanager,kms,sts,iam';
 
 /**
  * LocalStack without Docker, from PyPI, every package pinned by hash: SQS, Secrets Manager, KMS, STS, IAM.
- * `run_localstack.py` adds the Ed25519 keys that AWS KMS has since 2025 and LocalStack has not.
+ * Its init hook `init/start.d/teach_aws.py` adds the Ed25519 keys that AWS KMS has since 2025 and LocalStack has not.
  */
 export const localstackHost: Emulator = {
   async look(folder, env) {
@@ -26,19 +30,22 @@ export const localstackHost: Emulator = {
     const target = targetOf(folder);
     const found = (await isInstalled(target)) ? undefined : await findPython(options.env);
     const commands = found === 'uv' ? uvCommands(target) : pipCommands(target, found ?? `python${python}`);
-    await installOnce(target, `Installing LocalStack ${version} (once)`, commands, options);
+    await installOnce(target, `Installing LocalStack ${localstackVersion} (once)`, commands, options);
   },
 
   async start(folder, runFolder, options) {
     const port = await freePort();
     const endpoint = `http://127.0.0.1:${port}`;
     const server = {
-      name: `LocalStack ${version}`,
+      name: `LocalStack ${localstackVersion}`,
       command: join(targetOf(folder), 'bin', 'python'),
-      args: [script],
+      args: ['-m', 'localstack.runtime.main'],
       cwd: runFolder,
       env: environment(options, runFolder, port),
     };
+    const hooksSeen = join(runFolder, 'etc', 'localstack', 'init');
+    await mkdir(dirname(hooksSeen), { recursive: true });
+    await symlink(hooks, hooksSeen);
     return startServer(server, { endpoint, ready: `${endpoint}/_localstack/health` }, options);
   },
 };
@@ -51,9 +58,11 @@ function environment({ env }: StartOptions, runFolder: string, port: number): No
     TMPDIR: runFolder,
     LANG: 'C.UTF-8',
     PYTHONNOUSERSITE: '1',
+    // Also on a machine that is a container itself: it would take the paths of its image for its own.
+    OVERRIDE_IN_DOCKER: '0',
     FILESYSTEM_ROOT: runFolder,
     GATEWAY_LISTEN: `127.0.0.1:${port}`,
-    SERVICES: services,
+    SERVICES: localstackServices,
     DISABLE_EVENTS: '1',
     DNS_ADDRESS: '0',
     SKIP_SSL_CERT_DOWNLOAD: '1',
@@ -90,5 +99,5 @@ function uvCommands(target: string): { command: string; args: string[] }[] {
 }
 
 function targetOf(folder: string): string {
-  return join(folder, `localstack-${version}`);
+  return join(folder, `localstack-${localstackVersion}`);
 }

@@ -1,4 +1,4 @@
-"""Starts LocalStack in this process, after teaching it two things that AWS has and it lacks.
+"""Run by LocalStack itself before it listens (an init hook of the stage `start`): teaches it two things that AWS has and it lacks.
 
 KMS: Ed25519 keys. AWS: key spec ECC_NIST_EDWARDS25519, signing algorithm ED25519_SHA_512 over a RAW message (RFC 8032, no prehash).
 The keys and signatures are those of the `cryptography` package, which LocalStack uses for its other key specs.
@@ -80,9 +80,5 @@ def teach_senders():
     SqsProvider._create_message_attributes = make_attributes
 
 
-if __name__ == "__main__":
-    teach_ed25519()
-    teach_senders()
-    from localstack.runtime.main import main
-
-    main()
+teach_ed25519()
+teach_senders()
