@@ -1,3 +1,4 @@
+import type { QueryClient } from '@tanstack/react-query';
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import type { Api } from './client.ts';
 
@@ -17,6 +18,11 @@ export const keys = {
   clusters: ['clusters'] as const,
   repositories: ['repositories'] as const,
 };
+
+/** Drops everything that was read but who is logged in; only where no view is shown that reads. */
+export function forgetReads(client: QueryClient): void {
+  client.removeQueries({ predicate: (query) => query.queryKey[0] !== keys.session[0] });
+}
 
 /** How often a view asks by itself, in ms: seldom while the stream is live, often while it is not. */
 export function pollEvery(live: boolean): number {

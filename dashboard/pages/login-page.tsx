@@ -1,23 +1,29 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useId, useState } from 'react';
 import { ApiError, problemOf } from '../api/client.ts';
 import { useApi } from '../api/live.tsx';
-import { keys } from '../api/queries.ts';
+import { forgetReads, keys } from '../api/queries.ts';
 import { Button } from '../ui/button.tsx';
 import { Command } from '../ui/copy.tsx';
 import { ProblemText } from '../ui/problem.tsx';
 import { Logo } from './logo.tsx';
 
-/** Asks for a token. `firstError` is what a token from the address failed with. */
-export function LoginPage({ firstError }: { firstError: unknown }) {
+/** Asks for a token. `firstError` is what a token from the address failed with; `ended` says that there was a session before. */
+export function LoginPage({ firstError, ended }: { firstError: unknown; ended: boolean }) {
   const api = useApi();
   const client = useQueryClient();
   const [token, setToken] = useState('');
   const login = useMutation({
     mutationFn: (text: string) => api.login(text),
-    onSuccess: () => client.resetQueries({ queryKey: keys.session }),
+    onSuccess() {
+      // Whoever logs in may be somebody else.
+      forgetReads(client);
+      return client.resetQueries({ queryKey: keys.session });
+    },
   });
   const error = login.error ?? firstError;
+  const failed = error !== undefined && error !== null;
+  const errorId = useId();
   return (
     <main className="centre">
       <form
@@ -30,6 +36,7 @@ export function LoginPage({ firstError }: { firstError: unknown }) {
         <h1>
           <Logo /> Log in to Hawser
         </h1>
+        {ended && !failed ? <p role="status">The session has ended. Log in to go on where you were.</p> : null}
         <label className="field">
           <span>Token</span>
           <input
@@ -38,12 +45,14 @@ export function LoginPage({ firstError }: { firstError: unknown }) {
             autoComplete="current-password"
             spellCheck={false}
             autoFocus
+            aria-invalid={failed}
+            aria-describedby={failed ? errorId : undefined}
             value={token}
             onChange={(event) => setToken(event.target.value)}
           />
         </label>
-        {error === undefined || error === null ? null : (
-          <div className="dialog-error" role="alert">
+        {failed ? (
+          <div className="dialog-error" role="alert" id={errorId}>
             {error instanceof ApiError && error.status === 401 ? (
               <>
                 <strong>This token is not accepted</strong>
@@ -54,7 +63,7 @@ export function LoginPage({ firstError }: { firstError: unknown }) {
               <ProblemText problem={problemOf(error)} />
             )}
           </div>
-        )}
+        ) : null}
         <Button
           type="submit"
           kind="primary"

@@ -18,7 +18,9 @@ export function SessionGate({ token, children }: { token: string | undefined; ch
 function KnownSession({ loginError, children }: { loginError: unknown; children: ReactNode }) {
   const api = useApi();
   const query = useQuery(sessionQuery(api));
-  if (query.error instanceof ApiError && query.error.status === 401) return <LoginPage firstError={loginError} />;
+  if (query.error instanceof ApiError && query.error.status === 401) {
+    return <LoginPage firstError={loginError} ended={query.data !== undefined} />;
+  }
   if (query.data !== undefined) return <SessionContext value={query.data}>{children}</SessionContext>;
   if (query.error !== null) {
     return (

@@ -3,7 +3,7 @@ import type { ReactNode } from 'react';
 import { useEffect, useRef, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { useApi, useStreamState } from '../api/live.tsx';
-import { keys } from '../api/queries.ts';
+import { forgetReads, keys } from '../api/queries.ts';
 import { applicationsPath, clustersPath, repositoriesPath } from '../paths.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon, Spinner } from '../ui/icons.tsx';
@@ -152,10 +152,9 @@ function UserMenu({ onHelp }: { onHelp: () => void }) {
               close();
               api
                 .logout()
-                .then(() => {
-                  client.clear();
-                  return client.resetQueries({ queryKey: keys.session });
-                })
+                // The login page first, so that nothing on this page asks again without a session.
+                .then(() => client.resetQueries({ queryKey: keys.session }))
+                .then(() => forgetReads(client))
                 .catch(toasts.fail);
             }}
           >

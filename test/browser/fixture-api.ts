@@ -6,12 +6,15 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { healthStatuses } from '#shared/domain/status.ts';
-import type {
-  ApplicationDetail,
-  ApplicationList,
-  ApplicationSummary,
-  Problem,
-  StreamEvent,
+import {
+  ConfirmBody,
+  RollbackBody,
+  SyncBody,
+  type ApplicationDetail,
+  type ApplicationList,
+  type ApplicationSummary,
+  type Problem,
+  type StreamEvent,
 } from '#shared/messages/api.ts';
 import { createFixtureData, eventsOf, historyOf, manifestOf, resourceDetailOf, treeOf } from './fixture-data.ts';
 
@@ -19,6 +22,7 @@ import { createFixtureData, eventsOf, historyOf, manifestOf, resourceDetailOf, t
 export interface SeenChange {
   method: string;
   path: string;
+  query: Record<string, string>;
   body: unknown;
   header: string | undefined;
 }
@@ -35,9 +39,13 @@ export interface FixtureApi {
   remove: (id: string) => void;
   /** Answers requests whose `METHOD /path` matches with this problem until `heal`. */
   fail: (matching: RegExp, problem: Partial<Problem> & { status: number }) => void;
+  /** Answers reads whose `METHOD /path` matches with this instead of the fixture's data until `heal`. */
+  answer: (matching: RegExp, body: unknown) => void;
   /** Holds requests that match for so long. */
   slow: (matching: RegExp, ms: number) => void;
   heal: () => void;
+  /** What an expiry does: every later request without a new login gets 401, and open streams end. */
+  endSession: () => void;
   /** Ends all streams; while `refuse` new ones get 503. */
   dropStreams: (refuse: boolean) => void;
   openStreams: () => number;
@@ -70,6 +78,7 @@ export async function startFixtureApi(options: {
   };
   const streams = new Set<ServerResponse>();
   const failures: { matching: RegExp; problem: Problem }[] = [];
+  const answers: { matching: RegExp; body: unknown }[] = [];
   const delays: { matching: RegExp; ms: number }[] = [];
   const timers = new Set<NodeJS.Timeout>();
   const changes: SeenChange[] = [];
@@ -232,14 +241,19 @@ export async function startFixtureApi(options: {
         problem(401, 'unauthenticated', 'This request carries no session.', 'Log in with a token.'),
       );
     if (path === '/stream') return openStream(response);
+    const answered = answers.find((candidate) => candidate.matching.test(`${method} ${path}`));
+    if (answered !== undefined) return send(response, 200, answered.body);
     if (method === 'GET') return sendResult(response, read(path, url.searchParams));
     const header = request.headers['x-hawser-request'];
-    changes.push({ method, path, body, header: typeof header === 'string' ? header : undefined });
+    const query = Object.fromEntries(url.searchParams);
+    changes.push({ method, path, query, body, header: typeof header === 'string' ? header : undefined });
     if (header !== '1')
       return sendResult(response, problem(403, 'forbidden', 'The header X-Hawser-Request is missing.'));
     const [, id = '', verb = ''] = /^\/applications\/([^/]+)(?:\/([a-z]+))?$/.exec(path) ?? [];
     if (!data.details.has(id))
       return sendResult(response, problem(404, 'not-found', `No application has the id ${id}.`));
+    const refused = refusalOf(verb, body);
+    if (refused !== undefined) return sendResult(response, problem(400, 'invalid-input', refused));
     if (method === 'DELETE') {
       change(id, { deleting: true });
       later(options.syncMs ?? 400, () => remove(id));
@@ -293,11 +307,17 @@ export async function startFixtureApi(options: {
         matching,
         problem: { type: '/problems/internal', title: 'Failed', detail: 'It failed.', ...given },
       }),
+    answer: (matching, body) => answers.push({ matching, body }),
     slow: (matching, ms) => delays.push({ matching, ms }),
     heal() {
       failures.length = 0;
+      answers.length = 0;
       delays.length = 0;
       state.refuseStreams = false;
+    },
+    endSession() {
+      state.loggedIn = false;
+      for (const stream of streams) stream.destroy();
     },
     dropStreams(refuse) {
       state.refuseStreams = refuse;
@@ -379,6 +399,13 @@ function summaryOf(detail: ApplicationDetail): ApplicationSummary {
     ...summary
   } = detail;
   return summary;
+}
+
+/** Why the service would refuse a body, by the contract's own schemas. */
+function refusalOf(verb: string, body: unknown): string | undefined {
+  const schema = { sync: SyncBody, rollback: RollbackBody, confirm: ConfirmBody }[verb];
+  const parsed = schema?.strict().safeParse(body);
+  return parsed?.success === false ? parsed.error.message : undefined;
 }
 
 function operationOf(detail: ApplicationDetail): NonNullable<ApplicationDetail['operationState']> {

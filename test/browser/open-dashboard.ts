@@ -10,22 +10,28 @@ export interface OpenOptions {
   dark?: boolean;
 }
 
-/** A page that closes itself at the end of its test. */
-export interface OpenPage extends AsyncDisposable {
+/** The page, and what went wrong in it by itself since it was opened. */
+export interface OpenPage {
   page: Page;
   errors: string[];
 }
 
-/** One browser and one fixture API for a file of tests; `open` opens an address of the dashboard in a context of its own. */
+/**
+ * One browser, one page and one fixture API for a file of tests. `open` loads an address anew in that page: a new page for each
+ * test would take most of the tier's time. The dashboard keeps nothing between loads but a chosen theme.
+ */
 export function useDashboard(options: { applications: number; session?: boolean; syncMs?: number }): {
   api: () => FixtureApi;
   open: (path: string, options?: OpenOptions) => Promise<OpenPage>;
 } {
   let api: FixtureApi;
   let browser: Browser;
+  let only: OpenPage;
   beforeAll(async () => {
     const dist = await ensureDashboard();
     [api, browser] = await Promise.all([startFixtureApi({ dist, ...options }), openBrowser()]);
+    only = await openPage(browser);
+    only.page.setDefaultTimeout(10_000);
   }, 120_000);
   afterAll(async () => {
     await browser?.close();
@@ -37,11 +43,16 @@ export function useDashboard(options: { applications: number; session?: boolean;
   });
   return {
     api: () => api,
-    async open(path, pageOptions = {}) {
-      const { page, errors } = await openPage(browser, pageOptions);
-      page.setDefaultTimeout(10_000);
-      await page.goto(`${api.url}${path}`);
-      return { page, errors, [Symbol.asyncDispose]: () => page.close() };
+    async open(path, { width = 1280, height = 800, dark = false } = {}) {
+      const { page, errors } = only;
+      // Away first: an address that differs by its fragment alone would not be loaded.
+      await page.goto('about:blank');
+      await page.unrouteAll();
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
+      errors.length = 0;
+      await page.goto(`${api.url}${path}`, { waitUntil: 'commit' });
+      return only;
     },
   };
 }

@@ -8,7 +8,6 @@ import { applicationQuery } from '../../api/queries.ts';
 import type { ApplicationTab } from '../../paths.ts';
 import { applicationPath, applicationsPath, applicationTabs, isApplicationTab } from '../../paths.ts';
 import { Empty } from '../../ui/empty.tsx';
-import { count } from '../../ui/format.ts';
 import { RefreshFailed, ErrorPanel } from '../../ui/problem.tsx';
 import { SkeletonRows } from '../../ui/skeleton.tsx';
 import { useHotkeys } from '../../ui/use-hotkeys.tsx';
@@ -25,6 +24,7 @@ import { ManifestTab } from './manifest-tab.tsx';
 import { ResourcesTab } from './resources-tab.tsx';
 import type { Pending } from './pending.ts';
 import { isAnswered } from './pending.ts';
+import { tabId, tabPanelId, Tabs } from './tabs.tsx';
 
 /** One application: how it is, why, and what can be done about it. */
 export function ApplicationPage({ id, tab = 'resources' }: { id: string; tab: string | undefined }) {
@@ -72,34 +72,12 @@ function Loaded({ app, tab }: { app: ApplicationDetail; tab: ApplicationTab }) {
       </div>
       <Banners app={app} onAccepted={setPending} />
       <Facts app={app} pending={waiting} />
-      <nav className="tabs" aria-label="Application">
-        {applicationTabs.map((name) => (
-          <Link key={name} href={applicationPath(app.id, name)} aria-current={name === tab ? 'page' : undefined}>
-            {titles[name]}
-            <TabCount app={app} tab={name} />
-          </Link>
-        ))}
-      </nav>
-      <div className="tab-body">
+      <Tabs app={app} tab={tab} />
+      <div className="tab-body" id={tabPanelId} role="tabpanel" aria-labelledby={tabId(tab)}>
         <Body app={app} tab={tab} onAccepted={setPending} />
       </div>
     </>
   );
-}
-
-const titles: Record<ApplicationTab, string> = {
-  resources: 'Resources',
-  diff: 'Diff',
-  events: 'Events',
-  history: 'History',
-  manifest: 'Manifest',
-};
-
-function TabCount({ app, tab }: { app: ApplicationDetail; tab: ApplicationTab }) {
-  if (tab === 'resources') return <span className="tab-count num">{count(app.resources.length)}</span>;
-  const open = app.drift.filter((drift) => drift.correctedAt === undefined).length;
-  if (tab === 'diff' && open > 0) return <span className="tab-count num warn">{count(open)}</span>;
-  return null;
 }
 
 function Body({

@@ -1,4 +1,5 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
 import type { Accepted } from '#shared/messages/api.ts';
 import { keys } from '../../api/queries.ts';
 import { useToasts } from '../../ui/toast.tsx';
@@ -7,7 +8,7 @@ import { pendingOf } from './pending.ts';
 
 /**
  * A change of one application. Nothing is shown as done before the service says so: an answer is said aloud and what is
- * shown is read again. Without `inDialog` a failure becomes a message that stays; a dialog shows its own.
+ * shown is read again. Without `inDialog` a failure becomes a message that stays; a dialog shows its own while it is open.
  */
 export function useChange<T>(
   id: string,
@@ -22,6 +23,13 @@ export function useChange<T>(
 ) {
   const client = useQueryClient();
   const toasts = useToasts();
+  const shown = useRef(false);
+  useEffect(() => {
+    shown.current = true;
+    return () => {
+      shown.current = false;
+    };
+  }, []);
   return useMutation({
     mutationFn: options.run,
     onSuccess(accepted) {
@@ -35,7 +43,8 @@ export function useChange<T>(
       void client.invalidateQueries({ queryKey: keys.lists });
     },
     onError(error) {
-      if (options.inDialog !== true) toasts.fail(error);
+      // A dialog that was closed before the answer can no longer say it.
+      if (options.inDialog !== true || !shown.current) toasts.fail(error);
       // A conflict often means that what is shown is old.
       void client.invalidateQueries({ queryKey: keys.application(id) });
     },
