@@ -36,7 +36,7 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
     <Dialog title="Keyboard shortcuts" onClose={onClose} wide>
       <div className="shortcuts">
         {groups.map((group) => (
-          <section key={group.title}>
+          <div key={group.title}>
             <h3>{group.title}</h3>
             <dl>
               {group.keys.map(([keys, what]) => (
@@ -50,7 +50,7 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
                 </div>
               ))}
             </dl>
-          </section>
+          </div>
         ))}
       </div>
     </Dialog>

@@ -460,6 +460,8 @@ async function serveStatic(dist: string, pathname: string, response: ServerRespo
   const file = isFile ? wanted : join(dist, 'index.html');
   response.writeHead(200, {
     'content-type': types[extname(file)] ?? 'application/octet-stream',
+    // As the service has it: what names its content in its name never changes.
+    'cache-control': pathname.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
     'content-security-policy': contentSecurityPolicy,
     'x-content-type-options': 'nosniff',
   });
