@@ -13,10 +13,12 @@ import {
 } from './agent-policies.ts';
 import { trustingRole } from './construct-kit.ts';
 import { namesOf, queueBase } from './names.ts';
+import { boundaryProblems, platformContext, regionContext, type PlatformSettings } from './platform.ts';
 import type { PolicyScope } from './policies.ts';
+import { keyArn } from './settings.ts';
 
 /** One cluster's own way into a deployment, instead of the token function's sessions. */
-export interface AgentAccessSettings {
+export interface AgentAccessSettings extends PlatformSettings {
   environment: string;
   region: string;
   organisation: string;
@@ -46,7 +48,7 @@ const Context = z
     environment: z
       .string()
       .regex(/^[a-z][a-z0-9]{0,19}$/, 'is no name: 1 to 20 characters of a-z and 0-9, a letter first'),
-    region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is no region, such as eu-central-1'),
+    region: regionContext,
     organisation: z.string().regex(idPattern, 'is no id'),
     cluster: z.string().regex(idPattern, 'is no id'),
     account: z
@@ -56,8 +58,9 @@ const Context = z
     // Where the chart is installed (functions/api/install-command.ts).
     namespace: name.default('hawser-system'),
     serviceAccount: name.default('hawser-agent'),
-    cipherKeyArn: arn('kms', String.raw`[a-z0-9-]+:\d{12}:key\/[0-9a-f-]+`),
-    dataKeyArn: arn('kms', String.raw`[a-z0-9-]+:\d{12}:key\/[0-9a-f-]+`).optional(),
+    ...platformContext,
+    cipherKeyArn: keyArn,
+    dataKeyArn: keyArn.optional(),
     oidcProviderArn: arn('iam', String.raw`:\d{12}:oidc-provider\/[^*?]+`).optional(),
     eksClusterArn: arn('eks', String.raw`[a-z0-9-]+:\d{12}:cluster\/[A-Za-z0-9_-]+`).optional(),
     sourceRoleArn: arn('iam', String.raw`:\d{12}:role\/[\w+=,.@\/-]+`).optional(),
@@ -73,6 +76,7 @@ const Context = z
       );
     if ((given.sourceRoleArn === undefined) !== (given.externalId === undefined))
       say('externalId', 'and sourceRoleArn go together');
+    for (const { path, message } of boundaryProblems(given.permissionsBoundary, given)) say(path, message);
   });
 
 /** Context keys of the app `agent-access.ts`. */
@@ -102,7 +106,7 @@ export class AgentAccessStack extends Stack {
     const names = namesOf(settings);
     const role = trustingRole(this, 'Agent', {
       // Under `agent-`, as the queue for agents' mail and the data key expect; ids may be longer than what is left of 64.
-      name: names.role(`agent-${sessionName(organisation, cluster).slice(0, 20)}`),
+      name: roleName(names.role('agent-'), sessionName(organisation, cluster)),
       does: `Hawser: agent of cluster ${cluster} of ${organisation}`,
       trust: trustOf(settings, this.account),
       policy: agentClusterPolicy(scopeOf(settings, this.account), cluster),
@@ -117,6 +121,11 @@ export class AgentAccessStack extends Stack {
     new CfnOutput(this, 'MailQueue', { value: `${queueBase(place)}agent-mail` });
     new CfnOutput(this, 'TableName', { value: names.table });
   }
+}
+
+/** IAM takes 64 characters; 15 of the hash are left with the longest names of environment and region. */
+function roleName(beginning: string, hash: string): string {
+  return `${beginning}${hash.slice(0, Math.min(20, 64 - beginning.length))}`;
 }
 
 function scopeOf({ dataKeyArn, ...settings }: AgentAccessSettings, account: string): PolicyScope {

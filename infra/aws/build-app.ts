@@ -1,4 +1,4 @@
-import { App, Tags, Validations, type AppProps, type Environment } from 'aws-cdk-lib';
+import { App, Validations, type AppProps, type Environment } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { AgentAccessStack, type AgentAccessSettings } from './agent-access-stack.ts';
 import type { Assets } from './assets.ts';
@@ -7,6 +7,7 @@ import { EdgeStack } from './edge-stack.ts';
 import { FrontStack } from './front-stack.ts';
 import { namesOf } from './names.ts';
 import { ObservabilityStack } from './observability-stack.ts';
+import { applyPlatform, platformProps } from './platform.ts';
 import type { DeploymentSettings } from './settings.ts';
 import { StateStack } from './state-stack.ts';
 
@@ -31,6 +32,9 @@ const features = {
   '@aws-cdk/aws-lambda:recognizeLayerVersion': true,
   '@aws-cdk/aws-lambda:useCdkManagedLogGroup': true,
   '@aws-cdk/aws-apigateway:disableCloudWatchRole': true,
+  '@aws-cdk/core:validateAgainstDefaultRules': true,
+  // A key that queues need is not taken away under them; CDK's newer way (a value read at deployment) would allow that.
+  '@aws-cdk/core:defaultCrossStackReferences': 'strong',
 };
 
 /** A CDK app that is checked by cdk-nag (AwsSolutions) whenever it is synthesised. */
@@ -42,19 +46,18 @@ export function createApp(props: AppProps = {}): App {
 
 /** Puts every stack of one deployment into the app. */
 export function buildStacks(app: App, { settings, assets, version }: BuildInput): Stacks {
-  const { prefix } = namesOf(settings);
+  const names = namesOf(settings);
   const env: Environment = {
     region: settings.region,
     ...(settings.account === undefined ? {} : { account: settings.account }),
   };
   const common = (part: string, does: string) => ({
+    ...platformProps(settings),
     settings,
     env,
-    stackName: `${prefix}-${part}`,
+    stackName: names.stack(part),
     description: `Hawser ${settings.environment} of ${settings.organisation}: ${does}`,
   });
-  Tags.of(app).add('hawser:environment', settings.environment);
-  Tags.of(app).add('hawser:organisation', settings.organisation);
   const state = new StateStack(app, 'State', common('state', 'table and keys, kept for ever'));
   const compute = new ComputeStack(app, 'Compute', {
     ...common('compute', 'queues and functions'),
@@ -71,22 +74,27 @@ export function buildStacks(app: App, { settings, assets, version }: BuildInput)
     apiId: edge.apiId,
   });
   observability.addStackDependency(edge);
-  if (settings.waf === undefined) return { state, compute, edge, observability };
-  const front = new FrontStack(app, 'Front', {
-    ...common('front', 'CloudFront with a WebACL'),
-    env: { ...env, region: 'us-east-1' },
-  });
-  front.addStackDependency(edge);
-  return { state, compute, edge, observability, front };
+  const stacks: Stacks = { state, compute, edge, observability };
+  if (settings.waf !== undefined) {
+    stacks.front = new FrontStack(app, 'Front', {
+      ...common('front', 'CloudFront with a WebACL'),
+      env: { ...env, region: 'us-east-1' },
+    });
+    stacks.front.addStackDependency(edge);
+  }
+  applyPlatform(app, settings);
+  return stacks;
 }
 
 /** The stack of one cluster's own role. */
 export function buildAgentAccess(app: App, settings: AgentAccessSettings): AgentAccessStack {
-  const { prefix } = namesOf(settings);
-  return new AgentAccessStack(app, 'AgentAccess', {
+  const stack = new AgentAccessStack(app, 'AgentAccess', {
+    ...platformProps(settings),
     settings,
-    stackName: `${prefix}-agent-${settings.cluster}`,
+    stackName: namesOf(settings).stack(`agent-${settings.cluster}`),
     description: `Hawser ${settings.environment}: the agent of cluster ${settings.cluster}`,
     env: { region: settings.region, ...(settings.account === undefined ? {} : { account: settings.account }) },
   });
+  applyPlatform(app, settings);
+  return stack;
 }

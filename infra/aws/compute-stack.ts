@@ -3,10 +3,10 @@ import { type CfnRole, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import { EventSourceMapping, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
-import { HawserError } from '#shared/errors.ts';
 import { flow } from '#shared/flow.ts';
 import { agentSessionPolicy, agentSessionTrust } from './agent-policies.ts';
 import type { Assets } from './assets.ts';
+import { requireConcurrency } from './concurrency.ts';
 import { plainRole, trustingRole } from './construct-kit.ts';
 import { createFunction, type Circumstances } from './create-function.ts';
 import { functions, type FunctionSpec } from './functions.ts';
@@ -156,20 +156,4 @@ function schedule(stack: Stack, spec: FunctionSpec, target: LambdaFunction, plac
       retryPolicy: { maximumRetryAttempts: 0, maximumEventAgeInSeconds: Duration.minutes(1).toSeconds() },
     },
   });
-}
-
-/** Lambda keeps 100 executions unreserved; what an account may run at all is a quota that new ones must raise first. */
-function requireConcurrency({ concurrency, accountConcurrency }: DeploymentSettings): void {
-  if (concurrency === 'unreserved') return;
-  const reserved = functions.reduce((sum, spec) => sum + spec.reserved, 0);
-  const most = accountConcurrency - 100;
-  if (reserved <= most) return;
-  throw new HawserError(
-    'invalid-input',
-    `functions reserve ${reserved} concurrent executions, an account that may run ${accountConcurrency} can reserve ${most}`,
-    {
-      hint: 'Raise the quota (Service Quotas: Lambda, Concurrent executions) and say so with -c accountConcurrency=…, or deploy with -c concurrency=unreserved.',
-      data: { reserved, most },
-    },
-  );
 }

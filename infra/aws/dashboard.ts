@@ -19,7 +19,8 @@ const period = Duration.minutes(1);
 export function createDashboard(stack: Stack, watched: Watched, alarms: readonly Alarm[]): Dashboard {
   const { names } = watched;
   const dashboard = new Dashboard(stack, 'Dashboard', {
-    dashboardName: names.prefix,
+    // Dashboards of all regions share one list.
+    dashboardName: names.global,
     defaultInterval: Duration.hours(3),
     periodOverride: PeriodOverride.AUTO,
   });

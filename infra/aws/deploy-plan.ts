@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { HawserError } from '#shared/errors.ts';
+import { requireConcurrency } from './concurrency.ts';
 import { namesOf } from './names.ts';
 import { contextKeys, readSettings, type DeploymentSettings } from './settings.ts';
 
@@ -27,30 +28,45 @@ token. Asks before anything that exists is replaced or removed. All keys are in 
 export function readRequest(argv: readonly string[]): DeployRequest | undefined {
   const { values } = parse(argv);
   if (values.help) return undefined;
-  const pairs = values.context.map((pair) => {
-    const at = pair.indexOf('=');
-    if (at < 1) throw wrong(`-c ${JSON.stringify(pair)} is not KEY=VALUE`);
-    return [pair.slice(0, at), pair.slice(at + 1)] as const;
-  });
-  const unknown = pairs.map(([key]) => key).filter((key) => !contextKeys.includes(key));
-  if (unknown.length > 0)
-    throw wrong(`-c ${unknown.join(', -c ')}: there is no such key`, `Keys: ${contextKeys.join(', ')}.`);
-  const context = Object.fromEntries(pairs);
+  const context = readContext(values.context);
+  const settings = readSettings((key) => context[key]);
+  requireConcurrency(settings);
   return {
-    settings: readSettings((key) => context[key]),
+    settings,
     context: values.context,
     yes: values.yes,
     ...(values.profile === undefined ? {} : { profile: values.profile }),
   };
 }
 
-/** Resources that a deployment would replace or remove, as `cdk diff` says; what is only kept behind (`orphan`) is not lost. */
+/** What `-c KEY=VALUE …` says. Throws `invalid-input` for what is no pair, no key, or there twice. */
+export function readContext(given: readonly string[], help = 'npm run deploy:aws -- --help'): Record<string, string> {
+  const pairs = given.map((pair) => {
+    const at = pair.indexOf('=');
+    if (at < 1) throw wrong(`-c ${JSON.stringify(pair)} is not KEY=VALUE`, `See ${help}.`);
+    return [pair.slice(0, at), pair.slice(at + 1)] as const;
+  });
+  const keys = pairs.map(([key]) => key);
+  const unknown = keys.filter((key) => !contextKeys.includes(key));
+  if (unknown.length > 0)
+    throw wrong(`-c ${unknown.join(', -c ')}: there is no such key`, `Keys: ${contextKeys.join(', ')}.`);
+  const twice = keys.filter((key, index) => keys.indexOf(key) < index);
+  if (twice.length > 0) throw wrong(`-c ${twice.join(', -c ')} is given twice`, `See ${help}.`);
+  return Object.fromEntries(pairs);
+}
+
+/**
+ * Resources that a deployment would replace or remove, as `cdk diff` says. What is only kept behind (`orphan`) is not lost, nor
+ * is the older version of a layer, which stays where new tools come.
+ */
 export function lossesIn(diff: string): string[] {
   const plain = diff.replaceAll(new RegExp(String.raw`${String.fromCodePoint(27)}\[[0-9;]*m`, 'g'), '');
   return plain
     .split('\n')
     .map((text) => /^\[[~-]\]\s+(AWS::\S+)\s+(.+?)\s+(replace|may be replaced|destroy)\s*$/.exec(text.trim()))
-    .flatMap((match) => (match === null ? [] : [`${match[3]}: ${match[1]} ${match[2]}`]));
+    .flatMap((match) =>
+      match === null || match[1] === 'AWS::Lambda::LayerVersion' ? [] : [`${match[3]}: ${match[1]} ${match[2]}`],
+    );
 }
 
 /** What to do about losses: go on, ask, or give up where nobody can be asked. */
@@ -82,7 +98,7 @@ export function deployCalls(
   ];
   const main = { args: ['deploy', 'State', 'Compute', 'Edge', 'Observability', ...common] };
   if (request.settings.waf === undefined) return { main };
-  const stack = `${namesOf(request.settings).prefix}-front`;
+  const stack = namesOf(request.settings).stack('front');
   const front = (apiHost: string) => ({
     args: ['deploy', 'Front', '--exclusively', '--parameters', `${stack}:ApiHost=${apiHost}`, ...common],
   });
@@ -99,7 +115,7 @@ export type Outputs = Record<string, Record<string, string>>;
 
 /** One output of one stack; throws `internal` where cdk wrote none. */
 export function outputOf(outputs: Outputs, { settings }: DeployRequest, part: string, name: string): string {
-  const stack = `${namesOf(settings).prefix}-${part}`;
+  const stack = namesOf(settings).stack(part);
   const value = outputs[stack]?.[name];
   if (value !== undefined) return value;
   throw new HawserError('internal', `stack ${stack} was deployed without the output ${name}`, {

@@ -16,6 +16,8 @@ import {
   type DeployRequest,
   type Outputs,
 } from './deploy-plan.ts';
+import { explain } from './troubles.ts';
+import { clientConfig, whoDeploys } from './who-deploys.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const outputsFile = join(root, 'dist', 'cdk.out', 'outputs.json');
@@ -31,7 +33,13 @@ try {
   process.exitCode = error.code === 'invalid-input' ? 2 : 1;
 }
 
-async function deploy(request: DeployRequest): Promise<void> {
+async function deploy(asked: DeployRequest): Promise<void> {
+  // Before the work: who cannot deploy should not wait for it.
+  const account = await whoDeploys(asked);
+  const request = { ...asked, settings: { ...asked.settings, account } };
+  console.log(
+    `${request.settings.environment} of ${request.settings.organisation}: ${request.settings.region}, account ${account}`,
+  );
   console.log('1/4 building dashboard and functions');
   await run('node', [join(root, 'infra/build/build.ts'), 'dashboard', 'functions']);
   console.log('2/4 comparing with what is deployed');
@@ -39,11 +47,11 @@ async function deploy(request: DeployRequest): Promise<void> {
   console.log('3/4 deploying');
   await mkdir(join(root, 'dist', 'cdk.out'), { recursive: true });
   const { main, front } = deployCalls(request, outputsFile);
-  await cdk(main.args);
+  await cdk(request, main.args);
   let outputs = await readOutputs();
   let url = outputOf(outputs, request, 'edge', 'Url');
   if (front !== undefined) {
-    await cdk(front(outputOf(outputs, request, 'edge', 'ApiHost')).args);
+    await cdk(request, front(outputOf(outputs, request, 'edge', 'ApiHost')).args);
     const own = await readOutputs();
     outputs = { ...outputs, ...own };
     url = outputOf(outputs, request, 'front', 'Url');
@@ -56,7 +64,7 @@ async function deploy(request: DeployRequest): Promise<void> {
 }
 
 async function mayGoOn(request: DeployRequest): Promise<boolean> {
-  const losses = lossesIn(await cdk(['diff', '--all', '--no-color', ...contextArgs(request)], 'quiet'));
+  const losses = lossesIn(await cdk(request, ['diff', '--no-color', ...contextArgs(request)], 'quiet'));
   for (const loss of losses) console.log(`  ${loss}`);
   const decision = decide(losses, { yes: request.yes, terminal: process.stdin.isTTY });
   if (decision === 'go') return true;
@@ -72,11 +80,10 @@ async function mayGoOn(request: DeployRequest): Promise<boolean> {
 }
 
 async function prepare(request: DeployRequest, name: string): Promise<{ organisation: string; token?: string }> {
-  const client = new LambdaClient({
-    region: request.settings.region,
-    ...(request.profile === undefined ? {} : { profile: request.profile }),
+  const client = new LambdaClient(clientConfig(request));
+  const answer = await client.send(new InvokeCommand({ FunctionName: name, Payload: '{}' })).catch((error: unknown) => {
+    throw explain(String(error), request) ?? error;
   });
-  const answer = await client.send(new InvokeCommand({ FunctionName: name, Payload: '{}' }));
   const text = Buffer.from(answer.Payload ?? []).toString();
   if (answer.FunctionError === undefined) return JSON.parse(text) as { organisation: string; token?: string };
   throw new HawserError('internal', `${name} failed: ${text.slice(0, 500)}`, {
@@ -88,31 +95,38 @@ async function readOutputs(): Promise<Outputs> {
   return JSON.parse(await readFile(outputsFile, 'utf8')) as Outputs;
 }
 
-/** Runs cdk where cdk.json is. `quiet`: what it prints is returned and not shown. */
-function cdk(args: readonly string[], how: 'shown' | 'quiet' = 'shown'): Promise<string> {
-  return run(join(root, 'node_modules/.bin/cdk'), args, how, import.meta.dirname);
+/** Runs cdk where cdk.json is. `quiet`: what it prints is returned and not shown. What it fails with is explained where that is known. */
+async function cdk(request: DeployRequest, args: readonly string[], how: 'shown' | 'quiet' = 'shown'): Promise<string> {
+  const command = join(root, 'node_modules/.bin/cdk');
+  try {
+    return await run(command, args, how, import.meta.dirname);
+  } catch (error) {
+    const said = error instanceof HawserError ? String(error.data['said']) : '';
+    const explained = explain(said, request);
+    if (explained === undefined) throw error;
+    if (how === 'quiet') console.error(said.slice(-2000));
+    throw explained;
+  }
 }
 
+/** Runs a command to its end. What it says is kept (`said` in the error's data), and shown on the way unless `quiet`. */
 function run(command: string, args: readonly string[], how: 'shown' | 'quiet' = 'shown', cwd = root): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd,
-      stdio: ['inherit', how === 'quiet' ? 'pipe' : 'inherit', how === 'quiet' ? 'pipe' : 'inherit'],
-    });
+    const child = spawn(command, args, { cwd, stdio: ['inherit', 'pipe', 'pipe'] });
     const seen: Buffer[] = [];
-    child.stdout?.on('data', (chunk: Buffer) => seen.push(chunk));
-    child.stderr?.on('data', (chunk: Buffer) => seen.push(chunk));
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream].on('data', (chunk: Buffer) => {
+        seen.push(chunk);
+        if (how === 'shown') process[stream].write(chunk);
+      });
+    }
     child.on('error', reject);
     child.on('close', (code) => {
-      const text = Buffer.concat(seen).toString();
-      if (code === 0) resolve(text);
-      else
-        reject(
-          new HawserError(
-            'internal',
-            `${command.split('/').at(-1)} ${args[0]} ended with ${code}${text === '' ? '' : `:\n${text.slice(-4000)}`}`,
-          ),
-        );
+      const said = Buffer.concat(seen).toString();
+      if (code === 0) return resolve(said);
+      const what = `${command.split('/').at(-1)} ${args[0]} ended with ${code}`;
+      const shown = how === 'quiet' && said !== '' ? `:\n${said.slice(-4000)}` : '';
+      return reject(new HawserError('internal', `${what}${shown}`, { data: { said } }));
     });
   });
 }

@@ -42,7 +42,7 @@ export class FrontStack extends Stack {
           }
         : {};
     const distribution = new Distribution(this, 'Distribution', {
-      comment: `Hawser: ${settings.environment} of ${settings.organisation}`,
+      comment: `Hawser: ${settings.environment} of ${settings.organisation} in ${settings.region}`,
       ...named,
       minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
       httpVersion: HttpVersion.HTTP2_AND_3,
@@ -78,7 +78,7 @@ export class FrontStack extends Stack {
 
 /** AWS's list of bad addresses, and a bound for each address. No rule reads bodies: manifests look like attacks. */
 function createWebAcl(stack: Stack, settings: DeploymentSettings): CfnWebACL {
-  const { prefix } = namesOf(settings);
+  const { global: prefix } = namesOf(settings);
   const visibility = (name: string) => ({
     cloudWatchMetricsEnabled: true,
     sampledRequestsEnabled: false,

@@ -7,9 +7,16 @@ export interface Place extends Pick<DeploymentSettings, 'environment' | 'organis
   account: string;
 }
 
-/** Names of a deployment's resources. IAM is global, so roles carry the region; everything else is regional. */
+/**
+ * Names of a deployment's resources. What an account has once for all regions carries the region: roles, dashboards, and
+ * CloudFront's parts, which all lie in us-east-1.
+ */
 export interface Names {
   prefix: string;
+  /** For what all regions of an account share. */
+  global: string;
+  /** Of the stack that holds this part. */
+  stack(part: string): string;
   table: string;
   queue(name: string): string;
   dead(name: string): string;
@@ -28,6 +35,8 @@ export function namesOf({ environment, organisation, region }: Omit<Place, 'acco
   const prefix = `hawser-${environment}`;
   return {
     prefix,
+    global: `${prefix}-${region}`,
+    stack: (part) => (part === 'front' ? `${prefix}-front-${region}` : `${prefix}-${part}`),
     table: `${prefix}-state`,
     queue: (name) => `${prefix}-${name}`,
     dead: (name) => `${prefix}-${deadQueueName(name)}`,

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { idPattern } from '#shared/domain/ids.ts';
 import { HawserError } from '#shared/errors.ts';
+import { partitionOf } from './names.ts';
+import { boundaryProblems, platformContext, regionContext, type PlatformSettings } from './platform.ts';
 
 /** What one deployment is: an environment of one organisation in one region. Everything that stacks, policies and names depend on. */
-export interface DeploymentSettings {
+export interface DeploymentSettings extends PlatformSettings {
   /** Part of every resource's name: `hawser-ENV-…`. */
   environment: string;
   region: string;
@@ -12,6 +14,8 @@ export interface DeploymentSettings {
   account?: string;
   /** `aws`: AWS-owned keys encrypt table, queues and topic at no cost. `customer`: a key of this account, with a policy of its own. */
   encryption: 'aws' | 'customer';
+  /** A key that is there already, instead of one that the state stack makes for `customer`. */
+  dataKeyArn?: string | undefined;
   /** Whether agents may get credentials of their own for table and queues, or speak HTTPS only. */
   agents: 'direct' | 'https';
   /** `reserved`: every function has its share of the account's concurrency, so that a flood of one leaves the others theirs. */
@@ -36,6 +40,10 @@ const wholeNumber = (most: number) => z.coerce.number().int().min(1).max(most);
 const certificate = z
   .string()
   .regex(/^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate\/[0-9a-f-]+$/, 'is no ARN of an ACM certificate');
+/** By its id: an alias may lead elsewhere tomorrow, and policies name keys. */
+export const keyArn = z
+  .string()
+  .regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/(mrk-)?[0-9a-f-]+$/, 'is no ARN of a KMS key (not an alias)');
 const hostName = z
   .string()
   .regex(/^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/, 'is no host name');
@@ -52,13 +60,15 @@ const Context = z
     environment: z
       .string()
       .regex(/^[a-z][a-z0-9]{0,19}$/, 'is no name: 1 to 20 characters of a-z and 0-9, a letter first'),
-    region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is no region, such as eu-central-1'),
+    region: regionContext,
     organisation: z.string().regex(idPattern, 'is no id: 1 to 63 characters of a-z, 0-9 and -'),
     account: z
       .string()
       .regex(/^\d{12}$/, 'is no account: 12 digits')
       .optional(),
+    ...platformContext,
     encryption: z.enum(['aws', 'customer']).default('aws'),
+    dataKeyArn: keyArn.optional(),
     agents: z.enum(['direct', 'https']).default('direct'),
     concurrency: z.enum(['reserved', 'unreserved']).default('reserved'),
     accountConcurrency: wholeNumber(1_000_000).default(1000),
@@ -140,6 +150,10 @@ export function readSettings(read: (key: string) => unknown): DeploymentSettings
 
 interface Given {
   region: string;
+  account?: string | undefined;
+  permissionsBoundary?: string | undefined;
+  encryption: 'aws' | 'customer';
+  dataKeyArn?: string | undefined;
   domain?: string | undefined;
   certificateArn?: string | undefined;
   zoneId?: string | undefined;
@@ -166,6 +180,21 @@ function contradictions(given: Given): { path: string; message: string }[] {
       `does not hold ${domain}`,
     ],
     [
+      given.dataKeyArn !== undefined && given.encryption === 'aws',
+      'dataKeyArn',
+      'goes with -c encryption=customer only',
+    ],
+    [
+      given.dataKeyArn !== undefined && !given.dataKeyArn.includes(`:kms:${given.region}:`),
+      'dataKeyArn',
+      `must be of region ${given.region}`,
+    ],
+    [
+      given.waf === 'on' && partitionOf(given.region) !== 'aws',
+      'waf',
+      `is for regions with CloudFront, and ${given.region} has none`,
+    ],
+    [
       given.waf === 'on' && domain !== undefined && given.wafCertificateArn === undefined,
       'wafCertificateArn',
       'is needed for -c waf=on with -c domain',
@@ -176,7 +205,10 @@ function contradictions(given: Given): { path: string; message: string }[] {
       'must be of region us-east-1, the only one from which CloudFront takes certificates',
     ],
   ];
-  return found.flatMap(([isWrong, path, message]) => (isWrong ? [{ path, message }] : []));
+  return [
+    ...found.flatMap(([isWrong, path, message]) => (isWrong ? [{ path, message }] : [])),
+    ...boundaryProblems(given.permissionsBoundary, given),
+  ];
 }
 
 function problemOf(issue: z.core.$ZodIssue, read: (key: string) => unknown): string {

@@ -8,7 +8,7 @@ import {
   PolicyStatement,
   ServicePrincipal,
 } from 'aws-cdk-lib/aws-iam';
-import { Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms';
+import { Key, KeySpec, KeyUsage, type IKey } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
 import { viaServices } from '#shared/adapters/aws/agent-session-policy.ts';
 import { tableShape, timeToLiveAttribute } from '#shared/adapters/aws/create-table.ts';
@@ -21,7 +21,7 @@ export interface StateParts {
   rootKey: Key;
   cipherKey: Key;
   /** Encrypts queues and topic; absent where AWS-owned keys do. */
-  dataKey?: Key;
+  dataKey?: IKey;
 }
 
 /**
@@ -38,7 +38,7 @@ export class StateStack extends Stack {
     const arns = arnsOf({ ...settings, account: this.account });
     const rootKey = createRootKey(this, settings, arns);
     const cipherKey = createCipherKey(this, settings);
-    const dataKey = settings.encryption === 'customer' ? createDataKey(this, arns) : undefined;
+    const dataKey = settings.encryption === 'customer' ? dataKeyOf(this, settings, arns) : undefined;
     createTable(this, names.table, dataKey);
     this.parts = { rootKey, cipherKey, ...(dataKey === undefined ? {} : { dataKey }) };
     new CfnOutput(this, 'TableName', { value: names.table });
@@ -49,7 +49,7 @@ export class StateStack extends Stack {
 }
 
 /** Its shape is that of `create-table.ts`, which emulators and tests use. */
-function createTable(stack: Stack, tableName: string, dataKey: Key | undefined): Table {
+function createTable(stack: Stack, tableName: string, dataKey: IKey | undefined): Table {
   const [partition, sort] = tableShape.KeySchema;
   return new Table(stack, 'Table', {
     tableName,
@@ -118,6 +118,11 @@ function createCipherKey(stack: Stack, settings: DeploymentSettings): Key {
     }),
   );
   return key;
+}
+
+/** A key that is there already has a policy of its own, which must hold the statements of `createDataKey`. */
+function dataKeyOf(stack: Stack, { dataKeyArn }: DeploymentSettings, arns: Arns): IKey {
+  return dataKeyArn === undefined ? createDataKey(stack, arns) : Key.fromKeyArn(stack, 'DataKey', dataKeyArn);
 }
 
 /**

@@ -6,6 +6,7 @@ import { findAssets } from './assets.ts';
 import { buildStacks, createApp } from './build-app.ts';
 import { inventoryOf } from './cost/estimate.ts';
 import { printEstimate, printPrices } from './cost/print-estimate.ts';
+import { readContext } from './deploy-plan.ts';
 import { readSettings } from './settings.ts';
 
 const usage = `Usage: npm run synth:aws -- [-c KEY=VALUE …] [--prices]
@@ -41,7 +42,7 @@ function synthesise(given: readonly string[]): void {
     environment: 'demo',
     region: 'eu-central-1',
     organisation: 'demo',
-    ...Object.fromEntries(given.map((pair) => pair.split(/=(.*)/s).slice(0, 2) as [string, string])),
+    ...readContext(given, 'npm run synth:aws -- --help'),
   };
   const root = join(import.meta.dirname, '..', '..');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };

@@ -38,6 +38,7 @@ describe('npm run deploy:aws', () => {
       'Stack hawser-prod-state',
       'Resources',
       '[~] AWS::DynamoDB::Table Table TableCD117FA1 replace',
+      '[~] AWS::Lambda::LayerVersion KubectlLayer KubectlLayer1 replace',
       ' └─ [~] TableName (requires replacement)',
       '[~] AWS::Lambda::Function Plan PlanDAF4E53A',
       '[+] AWS::SQS::Queue QueueNew QueueNew123',
@@ -72,7 +73,7 @@ describe('npm run deploy:aws', () => {
     expect(plain.front).toBeUndefined();
     expect(plain.main.args.slice(0, 5)).toEqual(['deploy', 'State', 'Compute', 'Edge', 'Observability']);
     expect(plain.main.args).toContain('--import-existing-resources');
-    expect(front?.args).toContain('hawser-prod-front:ApiHost=abc.execute-api.eu-central-1.amazonaws.com');
+    expect(front?.args).toContain('hawser-prod-front-eu-central-1:ApiHost=abc.execute-api.eu-central-1.amazonaws.com');
   });
 
   test('shows the token that prepare answers, and says how to get another where there is none', () => {

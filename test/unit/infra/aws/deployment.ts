@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
+import type { CloudFormationStackArtifact } from 'aws-cdk-lib/cx-api';
 import { buildStacks, createApp, type Stacks } from '#infra/aws/build-app.ts';
 import { readSettings } from '#infra/aws/settings.ts';
 
@@ -24,11 +25,19 @@ export const everything: Record<string, string> = {
   alarmEmail: 'ops@example.com',
 };
 
+export interface Resource {
+  Type: string;
+  Properties?: Record<string, unknown>;
+  DeletionPolicy?: string;
+}
+
 export interface Synthesised {
   stacks: Stacks;
   templates: Record<'state' | 'compute' | 'edge' | 'observability', Template> & { front?: Template };
   /** All of them, as CloudFormation gets them. */
-  all: { Resources: Record<string, { Type: string; Properties?: Record<string, unknown> }> }[];
+  all: { Resources: Record<string, Resource>; Outputs?: Record<string, { Export?: { Name: string } }> }[];
+  /** What cdk is told about each stack. */
+  artifacts: CloudFormationStackArtifact[];
   /** Where the assembly lies. */
   folder: string;
   remove(): void;
@@ -55,6 +64,7 @@ export function synthesise(context: Record<string, string>): Synthesised {
       observability: Template.fromStack(stacks.observability),
       ...(stacks.front === undefined ? {} : { front: Template.fromStack(stacks.front) }),
     },
+    artifacts,
     all: artifacts.map((artifact) => artifact.template as Synthesised['all'][number]),
     folder: join(folder, 'out'),
     remove: () => rmSync(folder, { recursive: true, force: true }),
