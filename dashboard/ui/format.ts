@@ -26,7 +26,8 @@ export function ago(time: string, now: number): string {
 export function duration(from: string, to: string): string {
   const ms = Date.parse(to) - Date.parse(from);
   if (Number.isNaN(ms) || ms < 0) return '–';
-  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
+  // What would round to 10.0 is written as 10.
+  if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
@@ -55,11 +56,11 @@ export function bytes(count: number): string {
   const names = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = count;
   let index = 0;
-  while (value >= 1024 && index < names.length - 1) {
+  while (value >= 1023.5 && index < names.length - 1) {
     value /= 1024;
     index += 1;
   }
-  return `${value >= 10 || index === 0 ? Math.round(value) : value.toFixed(1)} ${names[index]}`;
+  return `${value >= 9.95 || index === 0 ? Math.round(value) : value.toFixed(1)} ${names[index]}`;
 }
 
 const numbers = new Intl.NumberFormat('en-US');
@@ -78,7 +79,7 @@ export function counted(value: number, noun: string, plural = `${noun}s`): strin
 export function shortRepository(url: string): string {
   return url
     .replace(/^[a-z+]+:\/\//i, '')
-    .replace(/^[^@/]*@/, '')
+    .replace(/^[^/]*@/, '')
     .replace(/\.git$/, '');
 }
 
