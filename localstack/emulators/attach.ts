@@ -35,7 +35,7 @@ export async function attachEmulators(
   requireTaught(localstack);
   const locks: { release(): void }[] = [];
   const release = () => {
-    for (const lock of locks.splice(0)) lock.release();
+    for (const held of locks.splice(0)) held.release();
   };
   try {
     for (const endpoint of Object.values(endpoints)) locks.push(lock(endpoint, folder));
