@@ -45,7 +45,7 @@ export async function awaitCluster(client: Client, context: Context, name: strin
     context,
     `       It stays registered: \`hawser cluster wait ${oneLine(name)}\` waits again, \`hawser cluster renew ${oneLine(name)}\` prints a new command.`,
   );
-  return context.signal.aborted ? 130 : exitCode.differs;
+  return context.signal.aborted ? exitCode.interrupted : exitCode.differs;
 }
 
 /** What stands between a cluster and its being connected. */

@@ -70,7 +70,7 @@ export async function awaitGoals(
     );
     remark(context, `       See \`hawser events ${id}\` and \`hawser tree ${id}\`.`);
   }
-  return context.signal.aborted ? 130 : exitCode.differs;
+  return context.signal.aborted ? exitCode.interrupted : exitCode.differs;
 }
 
 function tell(context: Context, { application, done }: Waiting, verdict: Verdict): void {

@@ -1,7 +1,7 @@
 import type { Problem } from '#shared/messages/api.ts';
 
 /** Exit codes; scripts rely on them. */
-export const exitCode = { done: 0, differs: 1, usage: 2, refused: 3, unreachable: 4 } as const;
+export const exitCode = { done: 0, differs: 1, usage: 2, refused: 3, unreachable: 4, interrupted: 130 } as const;
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 
 /** Ends a command: an exit code, one line what, one line what to do. */

@@ -10,11 +10,13 @@ import { nearest } from '../near.ts';
 import { oneLine } from '../output/escape.ts';
 import { formatOf, printData, say } from '../output/print.ts';
 import { examples } from '../program.ts';
+import { readAnew } from '../read-anew.ts';
 
 interface Options {
   prune?: boolean;
   force?: boolean;
   dryRun?: boolean;
+  published?: boolean;
   resource: string[];
   wait?: boolean;
   timeout: number;
@@ -32,14 +34,17 @@ export function register(command: Command, context: Context): void {
       (one, all: string[]) => [...all, one],
       [],
     )
+    .option('--published', 'take what was published last, without reading Git before')
     .option('--wait', 'wait until it is done and healthy')
     .addOption(timeoutOption())
     .addHelpText(
       'after',
       examples([
+        ['git push && hawser sync podinfo --wait', 'bring what was pushed into the cluster'],
         ['hawser sync podinfo', 'ask for a sync and go on'],
         ['hawser sync podinfo redis --wait --timeout 2m', 'wait for both to be healthy'],
         ['hawser sync podinfo --prune', 'with what has left Git being deleted'],
+        ['hawser sync podinfo --published', 'while the Git host is away'],
         ['hawser sync podinfo --resource apps:Deployment:shop/web', 'only one object'],
       ]),
     )
@@ -51,6 +56,7 @@ export function register(command: Command, context: Context): void {
 async function sync(context: Context, client: Client, names: string[], options: Options, self: Command): Promise<void> {
   const format = formatOf(self, ['json', 'yaml', 'name']);
   const applications = await findApplications(client, names);
+  if (options.published !== true) await readAnew(client, context, applications, options.timeout);
   const requests = await Promise.all(
     applications.map(async (application) => {
       const detail = await readApplication(client, application.id);

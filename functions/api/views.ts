@@ -4,7 +4,7 @@ import type { ApplicationStatus, Condition } from '#shared/domain/status.ts';
 import type { ApplicationDetail, ApplicationSummary, ResourceView } from '#shared/messages/api.ts';
 import { clusterKey, organisationKey, repositoryKey, sortKeys } from '#shared/state/keys.ts';
 import { listClusters, listRepositories, normaliseRepositoryUrl } from '#shared/state/registry.ts';
-import type { StoredSummary } from '#shared/state/status.ts';
+import { isSourceFailure, type StoredSummary } from '#shared/state/status.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import { eachRow } from '#shared/state/update.ts';
 import type { ApiDeps } from './context.ts';
@@ -17,7 +17,7 @@ export interface Overlay {
   /** Clusters whose agent is silent. */
   silent: Set<string>;
   /** Trouble with reading a source, by repository URL and selector. */
-  sources: Map<string, Condition>;
+  sources: Map<string, Condition & { ticket?: number }>;
 }
 
 /** Reads the overlay: a row per cluster and a few per repository. */
@@ -34,7 +34,7 @@ export async function readOverlay(deps: Pick<ApiDeps, 'store' | 'clock'>, organi
   const silent = clusters
     .filter((cluster) => now - (seenAt.get(clusterKey(organisation, cluster.id)) ?? 0) > staleAfterMs)
     .map((cluster) => cluster.id);
-  const sources = new Map<string, Condition>();
+  const sources: Overlay['sources'] = new Map();
   await Promise.all(
     repositories.map(async (repository) => {
       const { rows } = await deps.store.query<SourceRow>(repositoryKey(organisation, repository.id), {
@@ -52,12 +52,12 @@ export async function readOverlay(deps: Pick<ApiDeps, 'store' | 'clock'>, organi
 
 interface SourceRow {
   selector: string;
-  error?: { code: string; message: string; since: string };
+  error?: { code: string; message: string; since: string; ticket?: number };
 }
 
-function sourceCondition(error: { code: string; message: string; since: string }): Condition {
-  const type = error.code === 'revision-not-found' ? 'SourceMissing' : 'ComparisonError';
-  return { type, message: error.message, lastTransitionTime: error.since };
+function sourceCondition({ code, message, since, ticket }: NonNullable<SourceRow['error']>) {
+  const type: Condition['type'] = code === 'revision-not-found' ? 'SourceMissing' : 'ComparisonError';
+  return { type, message, lastTransitionTime: since, ...(ticket === undefined ? {} : { ticket }) };
 }
 
 function sourceKey(repository: string, selector: string): string {
@@ -120,7 +120,13 @@ export function detailOf(
   application: Application,
   status: ApplicationStatus,
   summary: ApplicationSummary,
-  extras: { overlay: Overlay; children: ApplicationSummary[]; declared: Record<string, unknown> },
+  extras: {
+    overlay: Overlay;
+    children: ApplicationSummary[];
+    declared: Record<string, unknown>;
+    /** Ticket of the newest plan that has decided about its head. */
+    decided: number;
+  },
 ): ApplicationDetail {
   const conditions = conditionsOf(application, status, extras.overlay);
   return {
@@ -138,8 +144,19 @@ export function detailOf(
     ...(status.desired === undefined ? {} : { desired: status.desired }),
     dependsOn: application.dependsOn,
     children: extras.children.map((child) => child.id),
+    plannedTicket: plannedTicketOf(application, status, extras),
     ...(status.report === undefined ? {} : { reportedAt: status.report.at }),
   };
+}
+
+/** The newest plan that has nothing left to say. A later one than that of a complaint is about to take the complaint back. */
+function plannedTicketOf(
+  application: Application,
+  { sourceTicket = 0, sourceConditions }: ApplicationStatus,
+  { overlay, decided }: { overlay: Overlay; decided: number },
+): number {
+  const troubles = troublesOf(application, overlay).map(({ ticket = 0 }) => ticket);
+  return Math.max(sourceTicket, sourceConditions.some(isSourceFailure) ? 0 : decided, ...troubles);
 }
 
 /** All conditions: of the declaration, of the source, of the agent. */
@@ -148,11 +165,15 @@ export function conditionsOf(application: Application, status: ApplicationStatus
     application.invalid === undefined
       ? []
       : [{ type: 'InvalidSpecError', message: application.invalid, lastTransitionTime: status.health.since }];
-  const sources = application.sources.flatMap((source) => {
+  const sources = troublesOf(application, overlay).map(({ ticket: _, ...condition }) => condition);
+  return [...invalid, ...sources, ...status.sourceConditions, ...status.conditions];
+}
+
+function troublesOf(application: Application, overlay: Overlay): (Condition & { ticket?: number })[] {
+  return application.sources.flatMap((source) => {
     const trouble = overlay.sources.get(sourceKey(source.repository, source.revision));
     return trouble === undefined ? [] : [trouble];
   });
-  return [...invalid, ...sources, ...status.sourceConditions, ...status.conditions];
 }
 
 /** A child of an app of apps, as a resource of its parent. */

@@ -228,7 +228,8 @@ async function noteTrouble(
     await forgetHeadRef(deps.store, where);
     return undefined;
   }
-  const failures = await recordTrouble(deps.store, where, { code, message, asked: plan.asked }, isoNow(deps));
+  const { asked, ticket } = plan;
+  const failures = await recordTrouble(deps.store, where, { code, message, asked, ticket }, isoNow(deps));
   deps.bell.ring(`organisation:${where.organisation}`);
   // One chain of retries at most: only a first failure or an own retry continues it; polls and pushes do not start others.
   const continues = failures === 1 || plan.hint.reason === 'retry' || plan.asked.size > 0;

@@ -16,7 +16,7 @@ export interface HeadRef {
   open: OpenClaim[];
   seenAt: string;
   /** Why the selector could not be read last time; the applications keep what they have. */
-  error?: { code: string; message: string; since: string; failures: number };
+  error?: { code: string; message: string; since: string; failures: number; ticket?: number };
   /** Applications that were asked for while it could not be read: no index knows them yet, so whoever reads it next plans them. */
   waiting?: string[];
 }
@@ -179,7 +179,7 @@ export async function releaseClaim(store: StateStore, where: SelectorOf, ticket:
 export async function recordTrouble(
   store: StateStore,
   where: SelectorOf,
-  trouble: { code: string; message: string; asked: Iterable<string> },
+  trouble: { code: string; message: string; asked: Iterable<string>; ticket: number },
   now: string,
 ): Promise<number> {
   const { partition, sort } = keyOf(where);
@@ -193,10 +193,10 @@ export async function recordTrouble(
       open: [],
       seenAt: now,
     };
-    const { code, message, asked } = trouble;
+    const { code, message, asked, ticket } = trouble;
     const failures = (known.error?.failures ?? 0) + 1;
     const waiting = [...new Set([...(known.waiting ?? []), ...asked])].slice(0, mostWaiting);
-    const error = { code, message, since: known.error?.since ?? now, failures };
+    const error = { code, message, since: known.error?.since ?? now, failures, ticket };
     return { ...known, error, ...(waiting.length === 0 ? {} : { waiting }) };
   });
   return row?.value.error?.failures ?? 1;

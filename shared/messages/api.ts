@@ -147,6 +147,8 @@ export const ApplicationDetail = ApplicationSummary.extend({
     .optional(),
   dependsOn: z.array(z.string()),
   children: z.array(z.string()),
+  /** Ticket of the newest plan whose word about the application is final: published, unchanged, or failed with a condition. */
+  plannedTicket: z.number().optional(),
   reportedAt: z.string().optional(),
 }).meta({ ref: 'ApplicationDetail' });
 export type ApplicationDetail = z.infer<typeof ApplicationDetail>;
@@ -232,7 +234,12 @@ export const RollbackBody = z.object({ generation: z.number().int().positive() }
 export const ConfirmBody = z.object({ listDigest: z.string().min(64).max(64) }).meta({ ref: 'ConfirmRequest' });
 /** What every change answers: the generation that will carry it (watch the application until it is reported). */
 export const Accepted = z
-  .object({ application: z.string(), generation: z.number().optional() })
+  .object({
+    application: z.string(),
+    generation: z.number().optional(),
+    /** Of a refresh: Git has been read since, and what lies in it is published, once `plannedTicket` is above this. */
+    ticket: z.number().optional(),
+  })
   .meta({ ref: 'Accepted' });
 export type Accepted = z.infer<typeof Accepted>;
 

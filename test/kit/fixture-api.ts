@@ -34,10 +34,10 @@ const viewerToken = 'fixture-viewer-token';
 
 /**
  * An in-memory service that keeps the contract of functions/api/README.md, with a small team's applications.
- * `stream: false` has no live updates; `version` is what `/healthz` says; `metrics` the text of `/metrics`.
+ * `unread`: nobody reads Git. `stream: false` has no live updates; `version` is what `/healthz` says; `metrics` the text of `/metrics`.
  */
 export async function startFixtureApi(
-  options: { stream?: boolean; version?: string; metrics?: string; stuck?: boolean } = {},
+  options: { stream?: boolean; version?: string; metrics?: string; stuck?: boolean; unread?: boolean } = {},
 ): Promise<FixtureApi> {
   const data = fixtureData();
   const changes: FixtureApi['changes'] = [];
@@ -174,10 +174,16 @@ export async function startFixtureApi(
       application.held = false;
       return c.json(operate(application), 202);
     });
-    for (const verb of ['refresh', 'suspend', 'resume']) {
+    api.post('/api/v1/applications/:id/refresh', (c) => {
+      const { id } = requireApplication(c);
+      const ticket = (generation += 1);
+      if (options.unread !== true) later(() => update(id, { plannedTicket: ticket + 1 }));
+      return c.json({ application: id, ticket }, 202);
+    });
+    for (const verb of ['suspend', 'resume']) {
       api.post(`/api/v1/applications/:id/${verb}`, (c) => {
         const { id } = requireApplication(c);
-        if (verb !== 'refresh') update(id, { suspended: verb === 'suspend' });
+        update(id, { suspended: verb === 'suspend' });
         return c.json({ application: id }, 202);
       });
     }

@@ -143,17 +143,19 @@ function count(summaries: ApplicationSummary[], of: (one: ApplicationSummary) =>
 
 async function readDetail(deps: ApiDeps, organisation: string, id: string) {
   const application = await requireApplication(deps, organisation, id);
-  const [status, summaries, overlay, children] = await Promise.all([
+  const [status, summaries, overlay, children, head] = await Promise.all([
     readStatus(deps.store, organisation, application.id),
     readSummariesOf(deps, organisation, [application.id]),
     readOverlay(deps, organisation),
     readChildren(deps, organisation, application.id),
+    readHead(deps.store, organisation, application.cluster, application.id),
   ]);
   const summary = summaries[0];
   if (summary === undefined)
     throw new HawserError('not-found', `application ${id} is just being registered`, { hint: 'Try again.' });
   const declared = (await objectOf(deps, organisation, application)) as Record<string, unknown>;
-  return detailOf(application, status ?? initialStatus(isoNow(deps)), summary, { overlay, children, declared });
+  const extras = { overlay, children, declared, decided: head?.value.decided ?? 0 };
+  return detailOf(application, status ?? initialStatus(isoNow(deps)), summary, extras);
 }
 
 async function readChildren(deps: ApiDeps, organisation: string, application: string): Promise<ApplicationSummary[]> {
@@ -169,6 +171,7 @@ async function readTree(deps: ApiDeps, organisation: string, id: string, signal:
   const [status, children] = await Promise.all([
     readStatus(deps.store, organisation, application.id),
     readChildren(deps, organisation, application.id),
+    readHead(deps.store, organisation, application.cluster, application.id),
   ]);
   const resources = [
     ...(status?.resources ?? []).map((resource) => ({ ...resource, key: keyOf(resource) })),

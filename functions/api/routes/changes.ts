@@ -34,9 +34,12 @@ export function changeRoutes(deps: ApiDeps): Hono<ApiEnv> {
   app.post('/:id/refresh', describe('read the repository again', Accepted, 202), async (c) => {
     const { organisation } = requireAdmin(c);
     const application = await requireApplication(deps, organisation, c.req.param('id'));
+    refuseWhileDeleting(application);
+    refuseInvalid(application);
+    const ticket = await takeTicket(deps.store, organisation);
     const repositories = new Map(application.sources.map((source) => [source.repository, new Set([application.id])]));
     await sendHints(deps, { organisation, trace: randomUUID() }, repositories, 'refresh');
-    return c.json({ application: application.id }, 202);
+    return c.json({ application: application.id, ticket }, 202);
   });
   app.post(
     '/:id/rollback',
@@ -182,6 +185,13 @@ async function requireSnapshot(deps: ApiDeps, organisation: string, application:
 function refuseWhileDeleting(application: Application): void {
   if (application.deleting === undefined) return;
   throw new HawserError('conflict', `application ${application.id} is being deleted since ${application.deleting.at}`);
+}
+
+function refuseInvalid(application: Application): void {
+  if (application.invalid === undefined) return;
+  throw new HawserError('conflict', `application ${application.id} cannot be read: ${application.invalid}`, {
+    hint: 'Mend its declaration.',
+  });
 }
 
 function definedOnly<T>(value: T): T {

@@ -19,14 +19,18 @@ function run(line: string, options: RunOptions = {}): Promise<Ran> {
   return hawser(line.split(' '), { api, ...options });
 }
 
+/** What was asked for beside having Git read. */
+const syncs = () => api.changes.filter(({ path }) => path.endsWith('/sync'));
+
 describe('sync', () => {
-  it('asks and goes on', async () => {
+  it('has Git read, asks and goes on', async () => {
     const { code, out } = await run('sync podinfo-staging infra --prune');
     expect([code, out]).toEqual([
       0,
-      'podinfo-staging is being synced (generation 101)\ninfra is being synced (generation 102)\n',
+      'podinfo-staging is being synced (generation 103)\ninfra is being synced (generation 104)\n',
     ]);
-    expect(api.changes).toMatchObject([
+    expect(api.changes.map(({ path }) => path.split('/').at(-1))).toEqual(['refresh', 'refresh', 'sync', 'sync']);
+    expect(syncs()).toMatchObject([
       { path: '/api/v1/applications/podinfo-staging/sync', body: { prune: true } },
       { path: '/api/v1/applications/infra/sync', body: { prune: true } },
     ]);
@@ -35,8 +39,33 @@ describe('sync', () => {
   it('waits for exactly the operation that it asked for', async () => {
     const { code, out, err } = await run('sync podinfo-production --wait --resource apps:Deployment:podinfo');
     expect([code, out, err]).toEqual([0, 'podinfo-production synced (Synced, Healthy)\n', '']);
-    expect(api.changes[0]?.body).toEqual({ resources: ['apps/Deployment/podinfo-production/podinfo'] });
+    expect(syncs()[0]?.body).toEqual({ resources: ['apps/Deployment/podinfo-production/podinfo'] });
     expect(api.streams()).toBe(0);
+  });
+
+  it('asks for no sync where what Git says cannot be published, and says what helps', async () => {
+    api.update('podinfo-staging', {
+      conditions: [{ type: 'ComparisonError', message: 'kustomization.yaml:3: is no list', lastTransitionTime: 'now' }],
+    });
+    const { code, err } = await run('sync podinfo-staging infra --wait');
+    expect(code).toBe(3);
+    expect(err).toContain('podinfo-staging: what Git says cannot be published: kustomization.yaml:3: is no list');
+    expect(err).toContain('`hawser sync podinfo-staging --published`');
+    expect(syncs()).toEqual([]);
+  });
+
+  it('takes what was published last where told so', async () => {
+    await using away = await startFixtureApi({ unread: true });
+    const { code } = await hawser(['sync', 'infra', '--published', '--wait'], { api: away });
+    expect(code).toBe(0);
+    expect(away.changes.map(({ path }) => path.split('/').at(-1))).toEqual(['sync']);
+  });
+
+  it('ends with 1 where Git is not read in time', async () => {
+    await using away = await startFixtureApi({ unread: true });
+    const { code, err } = await hawser(['sync', 'infra', '--timeout', '300ms'], { api: away });
+    expect(code).toBe(1);
+    expect(err).toContain('infra: not within 0s: Git is being read');
   });
 
   it('works without live updates', async () => {
@@ -71,7 +100,7 @@ describe('sync', () => {
 
   it('prints what was accepted for programs', async () => {
     expect(JSON.parse((await run('sync podinfo-staging -o json')).out)).toEqual({
-      items: [{ application: 'podinfo-staging', generation: 101 }],
+      items: [{ application: 'podinfo-staging', generation: 102 }],
     });
   });
 });
@@ -124,11 +153,13 @@ describe('other changes', () => {
     expect((await run('suspend podinfo-staging infra')).out).toBe('podinfo-staging is suspended\ninfra is suspended\n');
     expect((await run('resume infra')).out).toBe('infra is taken care of again\n');
     expect((await run('refresh team-a/redis')).out).toBe('redis is being read again\n');
+    expect((await run('refresh infra --wait')).out).toBe('infra is as Git says\n');
     expect(api.changes.map(({ path }) => path.replace('/api/v1/applications/', ''))).toEqual([
       'podinfo-staging/suspend',
       'infra/suspend',
       'infra/resume',
       'team-a-redis/refresh',
+      'infra/refresh',
     ]);
   });
 
@@ -196,7 +227,9 @@ describe('other changes', () => {
   });
 
   it('lists and removes clusters', async () => {
-    expect((await run('cluster list')).out).toBe((await run('get clusters')).out);
+    // Seconds go by between the two.
+    const listed = async (line: string) => (await run(line)).out.replaceAll(/\d+s +/g, 'N s ');
+    expect(await listed('cluster list')).toBe(await listed('get clusters'));
     expect((await run('cluster remove staging --yes')).out).toBe('cluster staging is removed\n');
     expect(await run('cluster remove production --yes')).toMatchObject({ code: 3, err: /4 applications still/ });
   });

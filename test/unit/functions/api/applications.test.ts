@@ -248,6 +248,72 @@ describe('an Application, as Argo CD’s users read it', () => {
   });
 });
 
+describe('a refresh', () => {
+  const refresh = async () => {
+    // Not as `ask` does: nothing is drained.
+    const answer = await api.ask(api.tokens.admin, 'POST', '/api/v1/applications/web/refresh');
+    return ((await answer.json()) as { ticket: number }).ticket;
+  };
+  const planned = async () => {
+    const answer = await api.ask(api.tokens.admin, 'GET', '/api/v1/applications/web');
+    return ((await answer.json()) as { plannedTicket: number }).plannedTicket;
+  };
+  beforeEach(async () => {
+    await push('1');
+    await apply(argo('web'));
+  });
+
+  it('is done when a plan that began after it has found nothing new', async () => {
+    const ticket = await refresh();
+    expect(await planned()).toBeLessThan(ticket);
+    await drain(parts);
+    expect(await planned()).toBeGreaterThan(ticket);
+  });
+
+  it('is done when what it found is published, not when it is being rendered', async () => {
+    parts.git.push('demo', { 'web/a.yaml': configMap('a', '2') });
+    const ticket = await refresh();
+    for (const delivery of await parts.hints.receive({ max: 10, waitSeconds: 0, visibilitySeconds: 60 })) {
+      await parts.plan(JSON.parse(delivery.body) as never);
+      await parts.hints.done([delivery]);
+    }
+    expect(await planned()).toBeLessThan(ticket);
+    await drain(parts);
+    expect(await planned()).toBeGreaterThan(ticket);
+  });
+
+  it('is done when its plan failed, and when the mended source takes the complaint back', async () => {
+    parts.git.push('demo', { 'web/a.yaml': 'broken' });
+    const failed = await refresh();
+    await drain(parts);
+    expect(await planned()).toBeGreaterThan(failed);
+
+    parts.git.push('demo', { 'web/a.yaml': configMap('a', '1') });
+    const ticket = await refresh();
+    const [delivery] = await parts.hints.receive({ max: 10, waitSeconds: 0, visibilitySeconds: 60 });
+    if (delivery) await parts.plan(JSON.parse(delivery.body) as never);
+    // The plan has found all well, but the complaint still stands.
+    expect(await planned()).toBeLessThan(ticket);
+    await drain(parts);
+    expect(await planned()).toBeGreaterThan(ticket);
+  });
+
+  it('is done when the repository cannot be reached, each time anew', async () => {
+    parts.git.fail(new HawserError('repository-unreachable', 'no route to git.test', { retry: 'later' }));
+    for (const _ of [1, 2]) {
+      const ticket = await refresh();
+      await drain(parts);
+      expect(await planned()).toBeGreaterThan(ticket);
+    }
+  });
+
+  it('of what is being deleted or cannot be read is refused', async () => {
+    await ask('DELETE', '/applications/web');
+    await drain(parts);
+    expect(await ask('POST', '/applications/web/refresh')).toMatchObject({ status: 409 });
+  });
+});
+
 describe('a Kustomization, as Flux’s users read it', () => {
   const read = () =>
     ask<{ status: { conditions: { type: string; status: string; reason: string; message: string }[] } & JsonObject }>(

@@ -133,10 +133,20 @@ describe('claiming a commit', () => {
     const store = await settledAtA();
 
     expect(
-      await recordTrouble(store, where, { code: 'repository-unreachable', message: 'no route', asked: [] }, 't1'),
+      await recordTrouble(
+        store,
+        where,
+        { code: 'repository-unreachable', message: 'no route', asked: [], ticket: 1 },
+        't1',
+      ),
     ).toBe(1);
     expect(
-      await recordTrouble(store, where, { code: 'repository-unreachable', message: 'no route', asked: [] }, 't2'),
+      await recordTrouble(
+        store,
+        where,
+        { code: 'repository-unreachable', message: 'no route', asked: [], ticket: 1 },
+        't2',
+      ),
     ).toBe(2);
     expect((await readHeadRef(store, 'o', 'r', 'HEAD'))?.value).toMatchObject({
       commit: 'A',
@@ -148,7 +158,12 @@ describe('claiming a commit', () => {
 
   it('looks at everything after trouble with a selector that was never read', async () => {
     const store = openMemoryStore();
-    await recordTrouble(store, where, { code: 'repository-unreachable', message: 'no route', asked: [] }, 't1');
+    await recordTrouble(
+      store,
+      where,
+      { code: 'repository-unreachable', message: 'no route', asked: [], ticket: 1 },
+      't1',
+    );
 
     expect(await claimCommit(store, where, by(2), 'A')).toMatchObject({ outcome: 'claimed', from: [''] });
   });
