@@ -7,6 +7,7 @@ import { createJsonLog } from './log.ts';
 import { createAgent } from './loop.ts';
 import { serveMetrics } from './metrics.ts';
 import { openHub } from './open-hub.ts';
+import { proxyName } from './proxy.ts';
 import { parseSettings } from './settings.ts';
 
 /** Put in by the bundler; sources that run unbundled are a development version. */
@@ -55,7 +56,10 @@ async function main(): Promise<void> {
     settings.metricsPort === undefined
       ? undefined
       : serveMetrics(settings.metricsPort, () => ({ ...agent.state(), requests: requests.counts }));
-  log.info({ version: agentVersion, server: settings.server, kubernetes: connection.server.host }, 'agent starts');
+  const proxies = [settings.proxy?.https, settings.proxy?.http].filter((address) => address !== undefined);
+  const through = proxies.length === 0 ? {} : { proxies: proxies.map(proxyName), noProxy: settings.proxy?.noProxy };
+  const { server } = settings;
+  log.info({ version: agentVersion, server, kubernetes: connection.server.host, ...through }, 'agent starts');
   await agent.run(stop.signal);
   metrics?.close();
   requests.close();

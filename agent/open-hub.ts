@@ -28,7 +28,7 @@ export interface OpenHubDeps {
 /** The hub that the settings ask for, and the identity that it needs. Nothing is asked before its first call. */
 export function openHub(deps: OpenHubDeps): Hub {
   const { settings, clock, log, random } = deps;
-  const http = createHttpJson(new URL(settings.server));
+  const http = createHttpJson(new URL(settings.server), settings.proxy);
   const keeper = keeperOf(deps, http);
   const credentials = credentialsOf(deps, keeper);
   const https = credentials === undefined ? undefined : createHttpHub({ http, credentials });
@@ -81,14 +81,14 @@ function directOf(
   { settings, clock, random }: OpenHubDeps,
   from: SessionKeeper | AwsPlaces | undefined,
 ): () => Promise<Hub | undefined> {
-  const { organisation, cluster } = settings;
+  const { organisation, cluster, proxy } = settings;
   let hub: Hub | undefined;
   return async () => {
     if (from === undefined) return undefined;
     if ('current' in from && (await from.current()).aws === undefined) return undefined;
     if (hub !== undefined) return hub;
     const { createAwsHub } = await import('./hub/aws-hub.ts');
-    hub ??= createAwsHub({ organisation, cluster, from, clock, random });
+    hub ??= createAwsHub({ organisation, cluster, from, clock, random, proxy });
     return hub;
   };
 }

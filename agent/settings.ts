@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HawserError } from '#shared/errors.ts';
+import { readProxies, type ProxySettings } from './proxy.ts';
 
 const id = z.string().regex(/^[a-z0-9-]{1,63}$/, 'must be 1 to 63 characters of a-z, 0-9 and -');
 const text = z.string().min(1).optional();
@@ -85,6 +86,8 @@ export interface AgentSettings {
   namespace: string;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
   metricsPort?: number | undefined;
+  /** From HTTPS_PROXY, HTTP_PROXY and NO_PROXY. */
+  proxy?: ProxySettings | undefined;
   exitWithParent: boolean;
 }
 
@@ -93,8 +96,9 @@ export function parseSettings(environment: Record<string, string | undefined>): 
   // An empty variable counts as absent: that is how charts and shells leave things out.
   const present = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const parsed = Environment.safeParse(present);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  const problems = (parsed.error?.issues ?? []).map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  const proxy = readProxies(present, (variable, problem) => problems.push(`${variable} ${problem}`));
+  if (!parsed.success || problems.length > 0) {
     throw new HawserError('invalid-input', `The environment is not right: ${problems.join('; ')}`, {
       data: { problems },
       hint: 'Set these variables; the chart and `hawser cluster add` do it for you.',
@@ -118,6 +122,7 @@ export function parseSettings(environment: Record<string, string | undefined>): 
     namespace: values.HAWSER_NAMESPACE,
     logLevel: values.HAWSER_LOG_LEVEL,
     metricsPort: values.HAWSER_METRICS_PORT,
+    proxy,
     exitWithParent: values.HAWSER_EXIT_WITH_PARENT,
   };
 }

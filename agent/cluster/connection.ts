@@ -13,6 +13,8 @@ type Certificate = string | Buffer | (string | Buffer)[];
 /** Where the API server is and how to be let in. */
 export interface Connection {
   server: URL;
+  /** The kubeconfig's `proxy-url`: the only way to have the API server asked through a proxy. */
+  proxy?: string;
   /** Cached for half a minute; `fresh` asks again (after a 401, when a token file or an exec plugin has something newer). */
   access(fresh?: boolean): Promise<Access>;
 }
@@ -37,9 +39,19 @@ export function openConnection(settings: ConnectionSettings, now: () => number =
       hint: 'Set KUBECONFIG to a file with a current context, or run the agent inside the cluster.',
     });
   }
+  const proxy = cluster.proxyUrl;
+  if (proxy !== undefined && !/^https?:\/\//.test(proxy)) {
+    throw new HawserError(
+      'invalid-input',
+      'The proxy-url of the kubeconfig is not the address of an http or https proxy',
+    );
+  }
+  // Proxies are ours: the library's own (and what they load) are left out of the bundle.
+  config.clusters = config.clusters.map(({ proxyUrl: _, ...others }) => others);
   let cached: { access: Access; until: number } | undefined;
   return {
     server: new URL(cluster.server),
+    ...(proxy === undefined ? {} : { proxy }),
     async access(fresh = false) {
       if (cached !== undefined && !fresh && now() < cached.until) return cached.access;
       const access = await readAccess(config);

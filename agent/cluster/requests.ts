@@ -127,10 +127,13 @@ function createPool(connection: Connection, concurrency: number, userAgent: stri
     for (const idle of Object.values(agents?.short.freeSockets ?? {}))
       for (const socket of idle ?? []) socket.destroy();
     tls = access.tls;
-    const create = (maxSockets: number) =>
-      secure
-        ? new HttpsAgent({ keepAlive: true, keepAliveMsecs: 20_000, maxSockets, maxCachedSessions: 4, ...access.tls })
-        : new HttpAgent({ keepAlive: true, keepAliveMsecs: 20_000, maxSockets });
+    // Said also where there is none: then nothing that Node was started with sends the API server's traffic through a proxy.
+    const { proxy } = connection;
+    const proxyEnv = proxy === undefined ? {} : { HTTPS_PROXY: proxy, HTTP_PROXY: proxy };
+    const create = (maxSockets: number) => {
+      const options = { keepAlive: true, keepAliveMsecs: 20_000, maxSockets, proxyEnv };
+      return secure ? new HttpsAgent({ ...options, maxCachedSessions: 4, ...access.tls }) : new HttpAgent(options);
+    };
     agents = { short: create(concurrency), long: create(Infinity) };
     return agents;
   }
@@ -171,12 +174,6 @@ function exchange(
   request: KubeRequest,
 ): Promise<KubeResponse & { headers: IncomingMessage['headers'] }> {
   return new Promise((resolve, reject) => {
-    const timeout = setTimeout(
-      () => outgoing.destroy(new Error(`no answer within ${(request.timeoutMs ?? defaultTimeout) / 1000} s`)),
-      request.timeoutMs ?? defaultTimeout,
-    );
-    const abort = () => outgoing.destroy(new Error('aborted'));
-    request.signal?.addEventListener('abort', abort, { once: true });
     const done = () => {
       clearTimeout(timeout);
       request.signal?.removeEventListener('abort', abort);
@@ -185,6 +182,12 @@ function exchange(
       done();
       reject(error);
     };
+    // Without a socket (a tunnel that is being made) it would not say that it has ended.
+    const end = (why: string) => fail(endOf(outgoing, why));
+    const timeoutMs = request.timeoutMs ?? defaultTimeout;
+    const timeout = setTimeout(() => end(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
+    const abort = () => end('aborted');
+    request.signal?.addEventListener('abort', abort, { once: true });
     outgoing.on('error', fail);
     outgoing.on('response', (incoming) => {
       const parts: Buffer[] = [];
@@ -200,6 +203,12 @@ function exchange(
   });
 }
 
+function endOf(outgoing: ClientRequest, why: string): Error {
+  const error = new Error(why);
+  outgoing.destroy(error);
+  return error;
+}
+
 function openStream(outgoing: ClientRequest, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
@@ -207,8 +216,8 @@ function openStream(outgoing: ClientRequest, signal: AbortSignal): Promise<Incom
       reject(new Error('aborted'));
       return;
     }
-    const timeout = setTimeout(() => outgoing.destroy(new Error('no answer within 30 s')), defaultTimeout);
-    const abort = () => outgoing.destroy(new Error('aborted'));
+    const timeout = setTimeout(() => reject(endOf(outgoing, 'no answer within 30 s')), defaultTimeout);
+    const abort = () => reject(endOf(outgoing, 'aborted'));
     signal.addEventListener('abort', abort, { once: true });
     outgoing.on('error', (error) => {
       clearTimeout(timeout);

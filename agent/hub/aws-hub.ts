@@ -11,6 +11,7 @@ import type { AwsAccess } from '#shared/messages/agent-identity.ts';
 import type { Clock } from '#shared/ports/clock.ts';
 import type { Hub } from '#shared/ports/hub.ts';
 import { createSnapshotChunks } from '#shared/state/chunks.ts';
+import { explainFailure, proxyEnvOf, type ProxySettings } from '../proxy.ts';
 import type { Session, SessionKeeper } from '../identity/session.ts';
 import { createDirectHub } from './direct-hub.ts';
 
@@ -24,6 +25,8 @@ export interface AwsHubDeps {
   from: SessionKeeper | AwsPlaces;
   clock: Clock;
   random: () => number;
+  /** Between us and AWS; also for the exchange of a pod's token for credentials (IRSA). */
+  proxy?: ProxySettings | undefined;
 }
 
 /** What AWS says of credentials that ended, were revoked or do not reach so far. */
@@ -55,11 +58,11 @@ export function createAwsHub(deps: AwsHubDeps): Hub {
     try {
       return await call(hubAt(session));
     } catch (error) {
-      if (!isCredentialTrouble(error)) throw error;
+      if (!isCredentialTrouble(error)) throw explained(error, deps.proxy);
       if (keeper === undefined || session === undefined) throw notLetIn(error);
       const renewed = await keeper.renew(session);
       return await call(hubAt(renewed)).catch((again: unknown) => {
-        throw isCredentialTrouble(again) ? notLetIn(again) : again;
+        throw isCredentialTrouble(again) ? notLetIn(again) : explained(again, deps.proxy);
       });
     }
   }
@@ -97,12 +100,12 @@ function openHub(deps: AwsHubDeps, places: AwsPlaces, keeper: SessionKeeper | un
     return { region: places.region, ...(endpoint === undefined ? {} : { endpoint }) };
   };
   const session = keeper === undefined ? {} : { credentials: credentialsOf(keeper, clock) };
-  const client = new DynamoDBClient({ ...clientSettings(), ...at('dynamodb'), ...session });
+  const client = new DynamoDBClient({ ...settingsThrough(deps.proxy), ...at('dynamodb'), ...session });
   // One cache for all: a role's credentials are asked for once.
   const { credentials } = client.config;
   const rows = { client, table, clock, random };
-  const kms = new KMSClient({ ...clientSettings(), ...at('kms'), credentials });
-  const sqs = new SQSClient({ ...clientSettings('long-polls'), ...at('sqs'), credentials });
+  const kms = new KMSClient({ ...settingsThrough(deps.proxy), ...at('kms'), credentials });
+  const sqs = new SQSClient({ ...settingsThrough(deps.proxy, 'long-polls'), ...at('sqs'), credentials });
   const chunks = createChunkStore(rows);
   const queueAt = (url: string, settings: typeof wakeSettings) =>
     createQueues({ client: sqs, clock, random, chunks, urls: () => ({ url, deadUrl: url }) }).open(settings);
@@ -115,6 +118,32 @@ function openHub(deps: AwsHubDeps, places: AwsPlaces, keeper: SessionKeeper | un
     snapshots: createSnapshotChunks(chunks, createKmsCipher({ client: kms, clock, keyId })),
     wake: queueAt(places.wakeQueue, wakeSettings),
     mail: queueAt(places.mailQueue, mailSettings),
+  });
+}
+
+/** A connection through a proxy is made only once the far end has shown its certificate: that takes longer. */
+function settingsThrough(proxy: ProxySettings | undefined, kind?: 'long-polls') {
+  const settings = clientSettings(kind);
+  if (proxy === undefined) return settings;
+  const through = { proxyEnv: proxyEnvOf(proxy) };
+  const requestHandler = {
+    ...settings.requestHandler,
+    connectionTimeout: 10_000,
+    httpAgent: through,
+    httpsAgent: through,
+  };
+  return { ...settings, requestHandler };
+}
+
+function explained(error: unknown, proxy: ProxySettings | undefined): unknown {
+  const why = error instanceof HawserError ? explainFailure(error, proxy) : undefined;
+  if (why === undefined || !(error instanceof HawserError)) return error;
+  const { code, message, data, retry, hint } = error;
+  return new HawserError(code, `${message}: ${why}`, {
+    data,
+    retry,
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
   });
 }
 

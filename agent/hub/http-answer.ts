@@ -14,6 +14,13 @@ export function errorOf(answer: HttpAnswer, path: string): HawserError {
     });
   }
   if (status === 403) return new HawserError('forbidden', withDetail(what, answer), { data });
+  // Only proxies say this. The next one may have other credentials, so it is an outage.
+  if (status === 407) {
+    return new HawserError('unavailable', `${what}: the proxy does not take our user and password: see HTTP_PROXY`, {
+      retry: 'later',
+      data: { ...data, notDelivered: true },
+    });
+  }
   if (status === 413) return new HawserError('too-large', what, { data });
   if (status === 400 || status === 422) {
     return new HawserError('invalid-input', `${what}: ${answer.text.slice(0, 500)}`, { data });

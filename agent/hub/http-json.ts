@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { HawserError, messageOf } from '#shared/errors.ts';
+import { explainFailure, proxyEnvOf, type ProxySettings } from '../proxy.ts';
 
 export interface HttpAnswer {
   status: number;
@@ -26,10 +27,16 @@ export interface HttpJson {
 /** Largest answer that is read at all. */
 const largestAnswer = 128 * 1024 * 1024;
 
-/** JSON over HTTP(S) with keep-alive and a whole-request deadline. Any status is an answer; only broken connections throw. */
-export function createHttpJson(base: URL): HttpJson {
+/** For a proxy to let us through. */
+const tunnelTimeoutMs = 15_000;
+
+/**
+ * JSON over HTTP(S) with keep-alive and a whole-request deadline, through the proxy unless that leaves `base` out. Any status is
+ * an answer; only broken connections throw, and name the proxy where it is to blame.
+ */
+export function createHttpJson(base: URL, proxy?: ProxySettings): HttpJson {
   const secure = base.protocol === 'https:';
-  const agentOptions = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: 8 };
+  const agentOptions = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: 8, proxyEnv: proxyEnvOf(proxy) };
   // Certificates are always verified; there is no flag to skip that (NT-152). Private authorities: NODE_EXTRA_CA_CERTS.
   const agent = secure ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
   const prefix = base.pathname.replace(/\/$/, '');
@@ -48,6 +55,8 @@ export function createHttpJson(base: URL): HttpJson {
       method: request.method,
       path: prefix + request.path,
       headers,
+      // Ends the wait for a tunnel, before the deadline does: then it is known whose fault it was. Nothing else listens to it.
+      ...(proxy === undefined ? {} : { timeout: Math.min(tunnelTimeoutMs, 0.8 * request.timeoutMs) }),
     });
   }
 
@@ -56,8 +65,9 @@ export function createHttpJson(base: URL): HttpJson {
       return await exchange(open(request), request);
     } catch (error) {
       const { code } = error as { code?: string };
-      const what = `${base.host}${request.path.split('?')[0]}: ${messageOf(error)}`;
-      const notDelivered = code === 'ECONNREFUSED' || code === 'ENOTFOUND';
+      const why = explainFailure(error, proxy) ?? messageOf(error);
+      const what = `${base.host}${request.path.split('?')[0]}: ${why}`;
+      const notDelivered = code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'ERR_PROXY_TUNNEL';
       throw new HawserError('unavailable', what, { cause: error, retry: 'later', data: { notDelivered } });
     }
   }
@@ -68,10 +78,6 @@ export function createHttpJson(base: URL): HttpJson {
 /** Sends and reads all of it. One deadline covers half-open connections and answers that drip (FT-51). */
 function exchange(outgoing: ClientRequest, request: HttpJsonRequest): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const late = () => outgoing.destroy(new Error(`no answer within ${request.timeoutMs / 1000} s`));
-    const deadline = setTimeout(late, request.timeoutMs);
-    const abort = () => outgoing.destroy(new Error('aborted'));
-    request.signal?.addEventListener('abort', abort, { once: true });
     const done = () => {
       clearTimeout(deadline);
       request.signal?.removeEventListener('abort', abort);
@@ -80,6 +86,15 @@ function exchange(outgoing: ClientRequest, request: HttpJsonRequest): Promise<Ht
       done();
       reject(error);
     };
+    // A request that waits for its tunnel has no socket yet, and says nothing of its end before it has one.
+    const end = (why: string) => {
+      const error = new Error(why);
+      outgoing.destroy(error);
+      fail(error);
+    };
+    const deadline = setTimeout(() => end(`no answer within ${request.timeoutMs / 1000} s`), request.timeoutMs);
+    const abort = () => end('aborted');
+    request.signal?.addEventListener('abort', abort, { once: true });
     outgoing.on('error', fail);
     outgoing.on('response', (incoming) => {
       const parts: Buffer[] = [];

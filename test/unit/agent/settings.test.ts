@@ -79,6 +79,15 @@ describe('settings', () => {
     expect(problemsOf({ ...whole, HAWSER_HUB: 'direct' })).toContain('HAWSER_HUB can be direct only');
     expect(parseSettings({ ...whole, AWS_REGION: 'eu-central-1' }).aws).toBeUndefined();
   });
+
+  it('take the proxies of the environment, and say what is wrong with them without their password', () => {
+    expect(parseSettings({ ...whole, HTTP_PROXY: '' }).proxy).toBeUndefined();
+    const proxied = parseSettings({ ...whole, HTTPS_PROXY: 'http://proxy:3128', KUBERNETES_SERVICE_HOST: '10.0.0.1' });
+    expect(proxied.proxy).toMatchObject({ https: 'http://proxy:3128', noProxy: expect.stringContaining('10.0.0.1') });
+    const wrong = { ...whole, HAWSER_SERVER: 'ftp://x', HTTPS_PROXY: 'socks5://user:secret-word@proxy:1080' };
+    expect(problemsOf(wrong)).toMatch(/HAWSER_SERVER.*HTTPS_PROXY must be the address of an http or https proxy/);
+    expect(problemsOf(wrong)).not.toContain('secret-word');
+  });
 });
 
 function problemsOf(environment: Record<string, string>): string {
