@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Accepted } from '#shared/messages/api.ts';
+import type { Accepted } from '#shared/messages/api-changes.ts';
 import { connect } from './client.ts';
 import type { Context } from './context.ts';
 import { findApplications } from './find-application.ts';

@@ -1,4 +1,5 @@
-import type { Accepted, ApplicationDetail, ApplicationSummary } from '#shared/messages/api.ts';
+import type { ApplicationDetail, ApplicationSummary } from '#shared/messages/api.ts';
+import type { Accepted } from '#shared/messages/api-changes.ts';
 import type { Client } from './client.ts';
 import type { Context } from './context.ts';
 import { exitCode, Failure } from './failure.ts';

@@ -3,7 +3,7 @@ import { opensRepositories, secretUse } from '#shared/domain/compile/secret-use.
 import { handedInRole } from '#shared/domain/declared-kinds.ts';
 import type { JsonObject } from '#shared/domain/json.ts';
 import { splitApiVersion } from '#shared/domain/kube-object.ts';
-import type { ApplyResult } from '#shared/messages/api.ts';
+import type { ApplyResult } from '#shared/messages/api-changes.ts';
 import { connect, type Client } from '../client.ts';
 import type { Context } from '../context.ts';
 import { exitCode, usage } from '../failure.ts';

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import type { Accepted } from '#shared/messages/api.ts';
+import type { Accepted } from '#shared/messages/api-changes.ts';
 import { askFirst } from '../ask-first.ts';
 import { awaitGoals } from '../await-goals.ts';
 import { connect, type Client } from '../client.ts';

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { Accepted, HistoryView } from '#shared/messages/api.ts';
+import type { HistoryView } from '#shared/messages/api.ts';
+import type { Accepted } from '#shared/messages/api-changes.ts';
 import { awaitGoals } from '../await-goals.ts';
 import { connect, type Client } from '../client.ts';
 import type { Context } from '../context.ts';

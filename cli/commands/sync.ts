@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { Accepted, ApplicationDetail, ApplicationSummary } from '#shared/messages/api.ts';
+import type { ApplicationDetail, ApplicationSummary } from '#shared/messages/api.ts';
+import type { Accepted } from '#shared/messages/api-changes.ts';
 import { awaitGoals, type Waiting } from '../await-goals.ts';
 import { connect, type Client } from '../client.ts';
 import type { Context } from '../context.ts';

@@ -1,11 +1,5 @@
-import type {
-  Accepted,
-  ApplicationDetail,
-  ApplicationList,
-  Problem,
-  ResourceDetail,
-  TreeView,
-} from '#shared/messages/api.ts';
+import type { ApplicationDetail, ApplicationList, Problem, ResourceDetail, TreeView } from '#shared/messages/api.ts';
+import type { Accepted } from '#shared/messages/api-changes.ts';
 import type { Cascade, ClusterItems, EventPage, HistoryItems, Manifests, RepositoryItems, Session } from './types.ts';
 
 /** Body of a sync: keys of resources, or all of them where absent. */

@@ -1,7 +1,7 @@
 import type { Cluster } from '../domain/cluster.ts';
 import type { Project } from '../domain/project.ts';
 import { isJsonObject, textOf, type JsonObject } from '../domain/json.ts';
-import type { ApplyResult } from '../messages/api.ts';
+import type { ApplyResult } from '../messages/api-changes.ts';
 import type { Bell } from '../ports/bell.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Queue } from '../ports/queue.ts';

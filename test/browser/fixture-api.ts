@@ -6,16 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { healthStatuses } from '#shared/domain/status.ts';
-import {
-  ConfirmBody,
-  RollbackBody,
-  SyncBody,
-  type ApplicationDetail,
-  type ApplicationList,
-  type ApplicationSummary,
-  type Problem,
-  type StreamEvent,
-} from '#shared/messages/api.ts';
+import { type ApplicationDetail, type ApplicationList, type ApplicationSummary, type Problem, type StreamEvent } from '#shared/messages/api.ts';
+import { ConfirmBody, RollbackBody, SyncBody } from '#shared/messages/api-changes.ts';
 import { createFixtureData, eventsOf, historyOf, manifestOf, resourceDetailOf, treeOf } from './fixture-data.ts';
 
 /** What the dashboard asked for that changes something. */

@@ -1,4 +1,5 @@
-import type { Accepted, ApplicationDetail } from '#shared/messages/api.ts';
+import type { ApplicationDetail } from '#shared/messages/api.ts';
+import type { Accepted } from '#shared/messages/api-changes.ts';
 
 /** A change that the service accepted and the agent has not reported yet. */
 export interface Pending {

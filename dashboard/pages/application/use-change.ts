@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
-import type { Accepted } from '#shared/messages/api.ts';
+import type { Accepted } from '#shared/messages/api-changes.ts';
 import { keys } from '../../api/queries.ts';
 import { useToasts } from '../../ui/toast.tsx';
 import type { Pending } from './pending.ts';

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { HawserError } from '#shared/errors.ts';
 import type { Application } from '#shared/domain/application.ts';
 import type { SyncRequest } from '#shared/domain/snapshot.ts';
-import { Accepted, ConfirmBody, RollbackBody, SyncBody } from '#shared/messages/api.ts';
+import { Accepted, ConfirmBody, RollbackBody, SyncBody } from '#shared/messages/api-changes.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
 import { forgetApplication, orderDeletion } from '#shared/state/delete-application.ts';
 import { readHead, takeTicket } from '#shared/state/heads.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { HawserError } from '#shared/errors.ts';
 import { isJsonObject, type JsonObject } from '#shared/domain/json.ts';
-import { ApplyBody, ApplyResult } from '#shared/messages/api.ts';
+import { ApplyBody, ApplyResult } from '#shared/messages/api-changes.ts';
 import { declareObjects } from '#shared/state/declare.ts';
 import { organisationKey } from '#shared/state/keys.ts';
 import { getApplications, getCluster, listProjects } from '#shared/state/registry.ts';
