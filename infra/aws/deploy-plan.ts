@@ -134,8 +134,9 @@ export function farewell(url: string, answer: { organisation: string; token?: st
     token,
     '',
     'Next:',
-    `  hawser login --server ${url} --token …`,
-    '  hawser cluster add NAME',
+    `  npx hawser login ${url}`,
+    '  npx hawser cluster add NAME',
+    'and on as infra/aws/README.md says, «From an account to the first push».',
   ].join('\n');
 }
 

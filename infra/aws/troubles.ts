@@ -16,7 +16,12 @@ interface Trouble {
 }
 
 /** The most telling first: cdk wraps one error into others. */
-function troublesOf({ settings, profile }: Deployer): Trouble[] {
+function troublesOf(deployer: Deployer): Trouble[] {
+  return [...ofAccess(deployer), ...ofTheAccount(deployer)];
+}
+
+/** Nobody, nowhere, or nothing to deploy with. */
+function ofAccess({ settings, profile }: Deployer): Trouble[] {
   const { region, account = 'ACCOUNT', qualifier } = settings;
   const more = qualifier === undefined ? '' : ` --qualifier ${qualifier} --toolkit-stack-name CDKToolkit-${qualifier}`;
   const regions = settings.waf === undefined ? [region] : [...new Set([region, 'us-east-1'])];
@@ -40,6 +45,13 @@ function troublesOf({ settings, profile }: Deployer): Trouble[] {
       means: `AWS in ${region} cannot be reached from here`,
       hint: 'Check network and proxy (HTTPS_PROXY), then run it again: what is deployed stays as it is.',
     },
+  ];
+}
+
+/** What the account does not have, does not allow, or has already. */
+function ofTheAccount({ settings }: Deployer): Trouble[] {
+  const { region } = settings;
+  return [
     {
       says: /UnreservedConcurrentExecution/,
       code: 'conflict',
