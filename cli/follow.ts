@@ -58,8 +58,10 @@ export async function* changes(
   }
 }
 
-/** Whether an event is about one of these applications. */
+/** Whether an event is about one of these applications, or may be. */
 export function about(ids: ReadonlySet<string>): (event: StreamEvent) => boolean {
   return (event) =>
-    (event.type === 'application' && ids.has(event.application.id)) || (event.type === 'removed' && ids.has(event.id));
+    event.type === 'reload' ||
+    (event.type === 'application' && ids.has(event.application.id)) ||
+    (event.type === 'removed' && ids.has(event.id));
 }

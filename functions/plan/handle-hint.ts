@@ -89,6 +89,7 @@ async function planSelector(deps: PlanDeps, plan: SelectorPlan): Promise<number 
     return noteTrouble(deps, plan, where, error);
   }
   const claim = await claimCommit(deps.store, where, claimant, commit);
+  if (claim.healed) tellPages(deps, where);
   if (plan.asked.size === 0 && plan.waiting.size === 0) {
     if (claim.outcome === 'busy') return busySeconds;
     if (claim.outcome === 'unmoved' || claim.outcome === 'superseded') return undefined;
@@ -230,10 +231,15 @@ async function noteTrouble(
   }
   const { asked, ticket } = plan;
   const failures = await recordTrouble(deps.store, where, { code, message, asked, ticket }, isoNow(deps));
-  deps.bell.ring(`organisation:${where.organisation}`);
+  if (failures === 1) tellPages(deps, where);
   // One chain of retries at most: only a first failure or an own retry continues it; polls and pushes do not start others.
   const continues = failures === 1 || plan.hint.reason === 'retry' || plan.asked.size > 0;
   return continues ? Math.min(300, 5 * 2 ** Math.min(failures - 1, 6)) : undefined;
+}
+
+/** Trouble with a source has come or gone: all applications that read it look different. */
+function tellPages(deps: PlanDeps, { organisation, repository }: SelectorOf): void {
+  deps.bell.ring(`organisation:${organisation}`, `source:${repository}`);
 }
 
 /** Whether an application still reads from the selector. */

@@ -50,9 +50,9 @@ export interface Claimant {
 /**
  * What a claim decided. `claimed`: plan from these commits on ('' stands for the unknown: look at everything).
  * `busy`: another plan is at this very commit right now. `superseded`: a later ticket has claimed.
- * `seen` is the ticket that the row held afterwards: as long as it stays, nobody else has begun anything.
+ * `healed`: it could not be read before. `seen` is the ticket that the row held afterwards: as long as it stays, nobody else has begun anything.
  */
-export type Claim = { seen: number } & (
+export type Claim = { seen: number; healed?: true } & (
   | { outcome: 'unmoved' | 'superseded' | 'first' | 'busy' }
   | { outcome: 'claimed'; from: string[] }
 );
@@ -98,7 +98,8 @@ export async function claimCommit(
   const { partition, sort } = keyOf(where);
   await updateRow<HeadRef>(store, partition, sort, (value) => {
     const decided = decide(value, where.selector, claimant, commit);
-    claim = decided.claim;
+    const isHealed = value?.error !== undefined && decided.next !== undefined;
+    claim = isHealed ? { ...decided.claim, healed: true } : decided.claim;
     return decided.next;
   });
   return claim;

@@ -92,7 +92,7 @@ async function eventsFor(deps: ApiDeps, organisation: string, changed: string[])
   const clusterIds = new Set(
     changed.filter((id) => id.startsWith('cluster:')).map((id) => id.slice('cluster:'.length)),
   );
-  const ids = changed.filter((id) => id !== '' && !id.startsWith('cluster:'));
+  const ids = changed.filter((id) => !/^(?:$|cluster:|source:)/.test(id));
   const summaries = await readSummariesOf(deps, organisation, ids);
   const found = new Set(summaries.map((summary) => summary.id));
   const clusters =
@@ -100,6 +100,8 @@ async function eventsFor(deps: ApiDeps, organisation: string, changed: string[])
       ? []
       : (await readClusters(deps, organisation)).filter((cluster) => clusterIds.has(cluster.id));
   return [
+    // Which applications read a source is not known here.
+    ...(changed.some((id) => id.startsWith('source:')) ? [{ type: 'reload' as const }] : []),
     ...summaries.map((application) => ({ type: 'application' as const, application })),
     ...ids.filter((id) => !found.has(id)).map((id) => ({ type: 'removed' as const, id })),
     ...clusters.map((cluster) => ({ type: 'cluster' as const, cluster })),

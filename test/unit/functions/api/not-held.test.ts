@@ -131,6 +131,11 @@ describe('a stream that is not held', () => {
     expect((await read('77')).text).toContain('event: reload\ndata: {"type":"reload"}\n\n');
   });
 
+  it('has the page read anew when trouble with a source comes or goes', async () => {
+    await recordPageChanges(parts, organisation, ['source:demo', 'gone']);
+    expect((await read('0')).text.match(/^event: .*/gm)).toEqual(['event: reload', 'event: removed', 'event: pause']);
+  });
+
   it.each(['', 'x', '-1', '1e3', '9'.repeat(40)])('starts anew for the id %j', async (last) => {
     await recordPageChanges(parts, organisation, ['web']);
     expect((await read(last)).text.match(/^event: .*/gm)).toEqual(['event: pause']);

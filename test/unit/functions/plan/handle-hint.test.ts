@@ -293,6 +293,20 @@ describe('trouble with a source', () => {
     expect((await readHeadRef(parts.store, organisation, 'demo', 'HEAD'))?.value.error).toBeUndefined();
   });
 
+  it('is told to open pages when it comes and when it goes, not each time that it is still there', async () => {
+    parts.git.push('demo', filesOf(['web']));
+    await declare(['web']);
+    const rings: (string | undefined)[] = [];
+    parts.bell.listen(`organisation:${organisation}`, (payload) => rings.push(payload));
+    parts.git.fail(new HawserError('repository-unreachable', 'no route', { retry: 'later' }));
+    for (let time = 0; time < 3; time += 1) await parts.plan(hintOf());
+    expect(rings).toEqual(['source:demo']);
+
+    parts.git.fail(undefined);
+    for (let time = 0; time < 3; time += 1) await parts.plan(hintOf());
+    expect(rings).toEqual(['source:demo', 'source:demo']);
+  });
+
   it('does not lose the push that came meanwhile (FT-22)', async () => {
     parts.git.push('demo', filesOf(['web']));
     await declare(['web']);
