@@ -24,13 +24,13 @@ export function readProxies(
   environment: Record<string, string | undefined>,
   complain: (variable: string, problem: string) => void,
 ): ProxySettings | undefined {
-  const of = (name: string) => {
-    const variable = environment[name.toLowerCase()] ? name.toLowerCase() : name;
-    const text = environment[variable]?.trim();
+  const read = (upper: string, texts: { lower: string | undefined; upper: string | undefined }) => {
+    const variable = texts.lower ? upper.toLowerCase() : upper;
+    const text = (texts.lower || texts.upper)?.trim();
     return text ? proxyAddress(text, (problem) => complain(variable, problem)) : undefined;
   };
-  const https = of('HTTPS_PROXY');
-  const http = of('HTTP_PROXY');
+  const https = read('HTTPS_PROXY', { lower: environment['https_proxy'], upper: environment['HTTPS_PROXY'] });
+  const http = read('HTTP_PROXY', { lower: environment['http_proxy'], upper: environment['HTTP_PROXY'] });
   if (https === undefined && http === undefined) return undefined;
   const listed = (environment['no_proxy'] || environment['NO_PROXY'] || '').split(/[\s,]+/);
   const entries = [...alwaysDirect, environment['KUBERNETES_SERVICE_HOST'] ?? '', ...listed];

@@ -77,6 +77,7 @@ async function render(values: object, name = release): Promise<KubeObject[]> {
 const places: Record<string, string> = {
   ServiceAccount: `/api/v1/namespaces/${namespace}/serviceaccounts`,
   Secret: `/api/v1/namespaces/${namespace}/secrets`,
+  ConfigMap: `/api/v1/namespaces/${namespace}/configmaps`,
   Deployment: `/apis/apps/v1/namespaces/${namespace}/deployments`,
   NetworkPolicy: `/apis/networking.k8s.io/v1/namespaces/${namespace}/networkpolicies`,
   Role: `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles`,
@@ -101,7 +102,10 @@ function find(objects: readonly KubeObject[], kind: string): KubeObject {
 }
 
 interface PodSpec {
-  containers: { env: { name: string; value: string }[]; volumeMounts?: { name: string; mountPath: string }[] }[];
+  containers: {
+    env: { name: string; value: string; valueFrom?: object }[];
+    volumeMounts?: { name: string; mountPath: string }[];
+  }[];
   volumes: { name: string; projected?: { sources: unknown[] }; secret?: { secretName: string } }[];
 }
 
@@ -181,6 +185,57 @@ describe('the chart', { timeout: 60_000 }, () => {
     expect(JSON.stringify(podIdentity['spec'])).toContain('169.254.170.23/32');
   });
 
+  const portsOut = (objects: readonly KubeObject[]) => {
+    const { egress } = find(objects, 'NetworkPolicy')['spec'] as unknown as { egress: { ports: { port: number }[] }[] };
+    return egress.flatMap(({ ports }) => ports.map(({ port }) => port));
+  };
+  const variables = (objects: readonly KubeObject[]) =>
+    new Map(podSpecOf(objects).containers[0]?.env.map((entry) => [entry.name, entry.valueFrom ?? entry.value]));
+
+  it('brings the agent out through a proxy, whose password only a Secret holds, and opens its port', async () => {
+    const https = 'http://user:p%40ss@proxy.corp:3128';
+    const objects = await render({ proxy: { https, noProxy: ['10.0.0.0/8', 'corp.example'] } }, 'agent-proxied');
+    await install(objects);
+    const secret = await cluster.get(`/api/v1/namespaces/${namespace}/secrets/agent-proxied-proxy`);
+    expect(secret?.['data']).toEqual({ HTTPS_PROXY: Buffer.from(https).toString('base64') });
+    expect(JSON.stringify(objects.filter(({ kind }) => kind !== 'Secret'))).not.toContain('p%40ss');
+    const env = variables(objects);
+    const key = { name: 'agent-proxied-proxy', key: 'HTTPS_PROXY', optional: true };
+    expect(env.get('HTTPS_PROXY')).toEqual({ secretKeyRef: key });
+    expect(env.get('NO_PROXY')).toBe('10.0.0.0/8,corp.example');
+    expect(portsOut(objects)).toEqual([53, 53, 443, 6443, 3128]);
+    expect(portsOut(await render({ proxy: { https: 'http://proxy.corp', http: 'https://proxy.corp:8443' } }))).toEqual([
+      53, 53, 443, 6443, 80, 8443,
+    ]);
+  });
+
+  it('takes the addresses of proxies from a Secret of yours as well, and none where there is no proxy', async () => {
+    const objects = await render({ proxy: { secret: 'corporate-proxy', ports: [8080] } });
+    expect(objects.some(({ kind }) => kind === 'Secret')).toBe(false);
+    const key = { name: 'corporate-proxy', key: 'HTTP_PROXY', optional: true };
+    expect(variables(objects).get('HTTP_PROXY')).toEqual({ secretKeyRef: key });
+    expect(portsOut(objects)).toContain(8080);
+    const without = variables(await render({}));
+    for (const name of ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'NODE_EXTRA_CA_CERTS'])
+      expect(without.has(name), name).toBe(false);
+  });
+
+  it('has Node trust private authorities, given as certificates or as a ConfigMap of yours', async () => {
+    const caBundle = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
+    const objects = await render({ caBundle }, 'agent-trusting');
+    await install(objects);
+    const made = await cluster.get(`/api/v1/namespaces/${namespace}/configmaps/agent-trusting-ca`);
+    expect(made?.['data']).toEqual({ 'ca.crt': caBundle });
+    for (const [all, name] of [
+      [objects, 'agent-trusting-ca'],
+      [await render({ caConfigMap: 'corporate-ca' }), 'corporate-ca'],
+    ] as const) {
+      expect(podSpecOf(all).volumes).toContainEqual({ name: 'ca', configMap: { name } });
+      const mount = podSpecOf(all).containers[0]?.volumeMounts?.find((entry) => entry.name === 'ca');
+      expect(`${mount?.mountPath}/ca.crt`).toBe(variables(all).get('NODE_EXTRA_CA_CERTS'));
+    }
+  });
+
   it.each<[string, Record<string, unknown>, string]>([
     ['a value that there is not', { tokens: 'x' }, 'tokens'],
     ['a cluster that is no id (NT-150)', { cluster: 'one\n  evil: true' }, '/cluster'],
@@ -197,6 +252,16 @@ describe('the chart', { timeout: 60_000 }, () => {
     ['pod identity over HTTPS', { identity: 'pod-identity', aws, hub: 'https' }, '/hub'],
     ['a token with a line break (NT-150)', { registration: { token: 'a\nb: c' } }, '/registration/token'],
     ['a port that there is not', { metricsPort: 0 }, '/metricsPort'],
+    ['a proxy of another kind', { proxy: { https: 'socks5://proxy:1080' } }, '/proxy/https'],
+    ['a proxy with a line break (NT-150)', { proxy: { http: 'http://proxy\nb: c' } }, '/proxy/http'],
+    ['an exception with quotes (NT-150)', { proxy: { noProxy: ['x"}}{{'] } }, '/proxy/noProxy'],
+    ['a proxy beside the Secret of one', { proxy: { secret: 'x', https: 'http://proxy:3128' } }, '/proxy/https'],
+    ['certificates that are none', { caBundle: 'x' }, '/caBundle'],
+    [
+      'certificates beside a ConfigMap of them',
+      { caBundle: '-----BEGIN CERTIFICATE-----', caConfigMap: 'x' },
+      '/caBundle',
+    ],
   ])('refuses %s', async (_what, values, place) => {
     await expect(render(values)).rejects.toThrow(place);
   });

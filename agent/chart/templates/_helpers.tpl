@@ -46,3 +46,27 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- $port := regexFind ":[0-9]+$" (get (urlParse .Values.server) "host") -}}
 {{- if $port -}}{{ trimPrefix ":" $port }}{{- else -}}{{ ternary "443" "80" (hasPrefix "https:" .Values.server) }}{{- end -}}
 {{- end -}}
+
+{{/* A Secret with the addresses of proxies; empty where there is none. */}}
+{{- define "hawser-agent.proxySecret" -}}
+{{- if .Values.proxy.secret -}}{{ .Values.proxy.secret }}
+{{- else if or .Values.proxy.https .Values.proxy.http -}}{{ .Release.Name }}-proxy
+{{- end -}}
+{{- end -}}
+
+{{/* Ports of the proxies, as a JSON list. */}}
+{{- define "hawser-agent.proxyPorts" -}}
+{{- $ports := .Values.proxy.ports | toStrings -}}
+{{- range compact (list .Values.proxy.https .Values.proxy.http) -}}
+{{- $port := regexFind ":[0-9]+$" (get (urlParse .) "host") -}}
+{{- $ports = append $ports (default (ternary "443" "80" (hasPrefix "https:" .)) (trimPrefix ":" $port)) -}}
+{{- end -}}
+{{- toJson $ports -}}
+{{- end -}}
+
+{{/* A ConfigMap with certificates that are trusted besides the usual ones. */}}
+{{- define "hawser-agent.caConfigMap" -}}
+{{- if .Values.caConfigMap -}}{{ .Values.caConfigMap }}
+{{- else if trim .Values.caBundle -}}{{ .Release.Name }}-ca
+{{- end -}}
+{{- end -}}

@@ -15,7 +15,7 @@ import { createStaticCredentials } from '#agent/identity/credentials.ts';
 import { explainFailure, readProxies, type ProxySettings } from '#agent/proxy.ts';
 import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
 import type { Clock } from '#shared/ports/clock.ts';
-import { certificateFor, listen, startProxy, type TestProxy } from './connect-proxy.ts';
+import { certificateFor, listen, startProxy, type TestProxy } from '#test/kit/connect-proxy.ts';
 
 const password = 'pa ss@wörd';
 const update = { version: 7, scope: 'changes', applications: [], commands: [] };
