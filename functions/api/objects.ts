@@ -7,7 +7,7 @@ import { isoNow, type ApiDeps } from './context.ts';
 import { readHistory } from './history.ts';
 import { argoStatus } from './shapes/argo-status.ts';
 import { gitRepositoryStatus, kustomizationStatus } from './shapes/flux-status.ts';
-import { conditionsOf, readOverlay, readSummariesOf } from './views.ts';
+import { conditionsOf, readOverlay, readSummariesOf, summaryOf } from './views.ts';
 
 /** An application's object as it was declared, with `status` in the shape of its own kind (design: what users touch). */
 export async function objectOf(deps: ApiDeps, organisation: string, application: Application): Promise<JsonObject> {
@@ -19,16 +19,16 @@ export async function objectOf(deps: ApiDeps, organisation: string, application:
   ]);
   const known = status ?? initialStatus(isoNow(deps));
   const conditions = conditionsOf(application, known, overlay);
-  const summary = summaries[0];
+  const listed = summaries[0];
   if (application.kind === 'Kustomization') {
     return {
       ...application.declared,
-      status: kustomizationStatus(application, known, conditions, history, summary?.stale ?? false),
+      status: kustomizationStatus(application, known, conditions, history, listed?.stale ?? false),
     };
   }
-  return summary === undefined
-    ? application.declared
-    : { ...application.declared, status: argoStatus(application, known, summary, conditions, history) };
+  if (listed === undefined) return application.declared;
+  const summary = summaryOf(application, known, listed, overlay);
+  return { ...application.declared, status: argoStatus(application, known, summary, conditions, history) };
 }
 
 /** A GitRepository with its status. */

@@ -4,7 +4,7 @@ import type { ApplicationStatus, Condition } from '#shared/domain/status.ts';
 import type { ApplicationDetail, ApplicationSummary, ResourceView } from '#shared/messages/api.ts';
 import { clusterKey, organisationKey, repositoryKey, sortKeys } from '#shared/state/keys.ts';
 import { listClusters, listRepositories, normaliseRepositoryUrl } from '#shared/state/registry.ts';
-import { isSourceFailure, type StoredSummary } from '#shared/state/status.ts';
+import { isSourceFailure, summarise, type StoredSummary } from '#shared/state/status.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import { eachRow } from '#shared/state/update.ts';
 import type { ApiDeps } from './context.ts';
@@ -115,11 +115,29 @@ function withOverlay(
   };
 }
 
+/**
+ * The line of an application as its status has it, in one piece with everything else that is shown of that status. The list
+ * is written right after it: `listed` gives what only that knows. Pure.
+ */
+export function summaryOf(
+  application: Application,
+  status: ApplicationStatus,
+  listed: ApplicationSummary,
+  overlay: Overlay,
+): ApplicationSummary {
+  const trouble = troublesOf(application, overlay)[0];
+  return {
+    ...summarise(application, status, listed.updatedAt, listed.objects),
+    stale: listed.stale,
+    ...(trouble === undefined ? {} : { sync: 'Unknown', message: trouble.message }),
+  };
+}
+
 /** One application's page. Pure. */
 export function detailOf(
   application: Application,
   status: ApplicationStatus,
-  summary: ApplicationSummary,
+  listed: ApplicationSummary,
   extras: {
     overlay: Overlay;
     children: ApplicationSummary[];
@@ -130,7 +148,7 @@ export function detailOf(
 ): ApplicationDetail {
   const conditions = conditionsOf(application, status, extras.overlay);
   return {
-    ...summary,
+    ...summaryOf(application, status, listed, extras.overlay),
     declared: extras.declared,
     resources: [
       ...status.resources.map((resource) => ({ ...resource, key: keyOf(resource) })),

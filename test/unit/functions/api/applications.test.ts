@@ -234,6 +234,26 @@ describe('an Application, as Argo CD’s users read it', () => {
     expect(status['conditions']).toMatchObject([{ type: 'ComparisonError', message: 'a file says that it is broken' }]);
   });
 
+  it('is one piece: its line says what its conditions say, also before the list does', async () => {
+    await push('1');
+    await apply(argo('web'));
+    await applied('web');
+    const key = { partition: `T#${organisation}`, sort: 'APP#web' };
+    const before = await parts.store.get(key.partition, key.sort);
+    parts.git.push('demo', { 'web/a.yaml': 'broken' });
+    await parts.hints.send([JSON.stringify({ organisation, repository: 'demo', reason: 'push', trace: 'y', at: 'y' })]);
+    await drain(parts);
+    // The list is written a moment after the status.
+    await parts.store.put({ ...key, revision: 1e6, value: before?.value });
+
+    expect(await ask('GET', '/applications/web')).toMatchObject({
+      sync: 'Unknown',
+      message: 'a file says that it is broken',
+      conditions: [{ type: 'ComparisonError' }],
+    });
+    expect((await read()).status['sync']).toMatchObject({ status: 'Unknown' });
+  });
+
   it('is listed by kind and namespace, by any of its names', async () => {
     await apply(argo('web'), argo('other'));
     const names = async (path: string) =>
