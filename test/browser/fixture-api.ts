@@ -6,7 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { healthStatuses } from '#shared/domain/status.ts';
-import { type ApplicationDetail, type ApplicationList, type ApplicationSummary, type Problem, type StreamEvent } from '#shared/messages/api.ts';
+import {
+  type ApplicationDetail,
+  type ApplicationList,
+  type ApplicationSummary,
+  type Problem,
+  type StreamEvent,
+} from '#shared/messages/api.ts';
 import { ConfirmBody, RollbackBody, SyncBody } from '#shared/messages/api-changes.ts';
 import { createFixtureData, eventsOf, historyOf, manifestOf, resourceDetailOf, treeOf } from './fixture-data.ts';
 
@@ -36,6 +42,8 @@ export interface FixtureApi {
   /** Holds requests that match for so long. */
   slow: (matching: RegExp, ms: number) => void;
   heal: () => void;
+  /** Everything as it was at the start: data, session, what was seen; what still runs is dropped. */
+  reset: () => void;
   /** What an expiry does: every later request without a new login gets 401, and open streams end. */
   endSession: () => void;
   /** Ends all streams; while `refuse` new ones get 503. */
@@ -68,6 +76,7 @@ export async function startFixtureApi(options: {
     refuseStreams: false,
     ticket: 100_000,
   };
+  const atFirst = new Map(data.details);
   const streams = new Set<ServerResponse>();
   const failures: { matching: RegExp; problem: Problem }[] = [];
   const answers: { matching: RegExp; body: unknown }[] = [];
@@ -280,6 +289,13 @@ export async function startFixtureApi(options: {
     response.on('close', () => streams.delete(response));
   }
 
+  function heal(): void {
+    failures.length = 0;
+    answers.length = 0;
+    delays.length = 0;
+    state.refuseStreams = false;
+  }
+
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => sendResult(response, problem(500, 'internal', String(error))));
   });
@@ -301,11 +317,17 @@ export async function startFixtureApi(options: {
       }),
     answer: (matching, body) => answers.push({ matching, body }),
     slow: (matching, ms) => delays.push({ matching, ms }),
-    heal() {
-      failures.length = 0;
-      answers.length = 0;
-      delays.length = 0;
-      state.refuseStreams = false;
+    heal,
+    reset() {
+      heal();
+      for (const timer of timers) clearTimeout(timer);
+      timers.clear();
+      data.details.clear();
+      for (const [id, detail] of atFirst) data.details.set(id, detail);
+      state.loggedIn = options.session ?? true;
+      state.role = 'admin';
+      changes.length = 0;
+      requests.length = 0;
     },
     endSession() {
       state.loggedIn = false;

@@ -16,45 +16,44 @@ export interface OpenPage {
   errors: string[];
 }
 
+let shared: { api: FixtureApi; browser: Browser } & OpenPage;
+
+beforeAll(async () => {
+  const dist = await ensureDashboard();
+  const [api, browser] = await Promise.all([startFixtureApi({ dist, applications: 1000, syncMs: 150 }), openBrowser()]);
+  shared = { api, browser, ...(await openPage(browser)) };
+  shared.page.setDefaultTimeout(10_000);
+}, 120_000);
+
+afterAll(async () => {
+  await shared?.browser.close();
+  await shared?.api.close();
+});
+
+beforeEach(() => {
+  shared.api.reset();
+});
+
+/** The API that the page asks; before each test it is as new. */
+export function api(): FixtureApi {
+  return shared.api;
+}
+
 /**
- * One browser, one page and one fixture API for a file of tests. `open` loads an address anew in that page: a new page for each
- * test would take most of the tier's time. The dashboard keeps nothing between loads but a chosen theme.
+ * Loads an address anew in the one page that all tests share: a page of its own for each would take most of the tier's time.
+ * The dashboard keeps nothing between loads but a chosen theme.
  */
-export function useDashboard(options: { applications: number; session?: boolean; syncMs?: number }): {
-  api: () => FixtureApi;
-  open: (path: string, options?: OpenOptions) => Promise<OpenPage>;
-} {
-  let api: FixtureApi;
-  let browser: Browser;
-  let only: OpenPage;
-  beforeAll(async () => {
-    const dist = await ensureDashboard();
-    [api, browser] = await Promise.all([startFixtureApi({ dist, ...options }), openBrowser()]);
-    only = await openPage(browser);
-    only.page.setDefaultTimeout(10_000);
-  }, 120_000);
-  afterAll(async () => {
-    await browser?.close();
-    await api?.close();
-  });
-  beforeEach(() => {
-    api.heal();
-    api.changes.length = 0;
-  });
-  return {
-    api: () => api,
-    async open(path, { width = 1280, height = 800, dark = false } = {}) {
-      const { page, errors } = only;
-      // Away first: an address that differs by its fragment alone would not be loaded.
-      await page.goto('about:blank');
-      await page.unrouteAll();
-      await page.setViewportSize({ width, height });
-      await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
-      errors.length = 0;
-      await page.goto(`${api.url}${path}`, { waitUntil: 'commit' });
-      return only;
-    },
-  };
+export async function open(path: string, options: OpenOptions = {}): Promise<OpenPage> {
+  const { page, errors } = shared;
+  const { width = 1280, height = 800, dark = false } = options;
+  // An address that differs by its fragment alone would not be loaded.
+  if (path.includes('#')) await page.goto('about:blank');
+  await page.unrouteAll();
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
+  errors.length = 0;
+  await page.goto(`${shared.api.url}${path}`, { waitUntil: 'commit' });
+  return { page, errors };
 }
 
 /** Where an element is, in pixels of the window. */

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { eventually } from '#test/kit/product.ts';
-import { focused, sideways, useDashboard } from './open-dashboard.ts';
+import { api, focused, open, sideways } from './open-dashboard.ts';
 
 /** One application's page: what it says, tab by tab, and what it does where there is nothing or where the API fails. */
-const { api, open } = useDashboard({ applications: 60 });
 
 const tabs = ['Resources', 'Diff', 'Events', 'History', 'Manifest'] as const;
 const address = (id: string, tab: string) => `/applications/${id}${tab === 'Resources' ? '' : `/${tab.toLowerCase()}`}`;

@@ -1,9 +1,79 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { boxOf, sideways, tokenColour, useDashboard } from './open-dashboard.ts';
+import { eventually } from '#test/kit/product.ts';
+import { api, boxOf, open, sideways, tokenColour } from './open-dashboard.ts';
 
-/** How the dashboard lays out what is longer, emptier or worse than usual, measured in the document. */
-const { api, open } = useDashboard({ applications: 60 });
+/** The page against the HTTP contract in memory: its list, and how it lays out what is longer, emptier or worse than usual, measured. */
+
+const rows = '.applications tbody tr[data-id]';
+
+describe('the list', () => {
+  it('keeps few rows in the document however many applications there are', async () => {
+    const { page, errors } = await open('/');
+    await page.locator(rows).first().waitFor();
+
+    expect(await page.locator(rows).count()).toBeLessThan(120);
+    await page.getByText('1,000 applications').waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  it('searches with / and keeps the search in the address', async () => {
+    const { page } = await open('/');
+    const name = (await page.locator(`${rows} .row-link`).first().innerText()).trim();
+
+    await page.keyboard.press('/');
+    await page.keyboard.type(name);
+
+    await eventually('the address holds the search', async () =>
+      page.url().includes(`search=${encodeURIComponent(name)}`),
+    );
+    await eventually('fewer rows are left', async () => (await page.locator(rows).count()) < 30);
+  });
+
+  it('opens an application with j and Enter', async () => {
+    const { page } = await open('/');
+    await page.locator(rows).first().waitFor();
+
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+
+    await page.waitForURL(/\/applications\/.+/);
+    await page
+      .getByRole('tab', { name: /Resources/ })
+      .or(page.getByText('Resources').first())
+      .first()
+      .waitFor();
+  });
+
+  it('shows trouble with its detail and hint', async () => {
+    api().fail(/^GET \/applications$/, {
+      status: 503,
+      title: 'unavailable',
+      detail: 'the table does not answer',
+      hint: 'Try again in a minute.',
+    });
+    const { page } = await open('/');
+
+    await page.getByText('the table does not answer').first().waitFor({ timeout: 20_000 });
+    await page.getByText('Try again in a minute.').first().waitFor();
+  });
+
+  it('shows hostile text as text (NT-130, NT-134)', async () => {
+    const { page } = await open('/');
+
+    await page.getByText('<img src=x onerror=').first().waitFor();
+
+    expect(await page.evaluate(() => 'hacked' in window)).toBe(false);
+  });
+
+  it('does not scroll sideways at 375 px, in the dark', async () => {
+    const { page, errors } = await open('/', { width: 375, height: 700, dark: true });
+    await page.locator(rows).first().waitFor();
+
+    expect(await sideways(page)).toBe(0);
+    expect(errors).toEqual([]);
+  });
+});
 
 const longText =
   'container app of pod web-7d9c5b8f4-x2k9p waits: ImagePullBackOff, the registry does not answer; '.repeat(8);
@@ -62,10 +132,10 @@ describe('a destination without a namespace', () => {
   });
 });
 
-describe('the list', () => {
+describe('the cells of the list', () => {
   it('keeps every flag in its cell and leaves the name readable, wide and narrow', async () => {
     api().change('platform-web', { suspended: true, stale: true, operation: 'Failed' });
-    const { page } = await open('/applications?search=platform', { height: 900 });
+    const { page } = await open('/applications?search=platform-web', { height: 900 });
     const row = '.applications tr[data-id=platform-web]';
     await page.locator(`${row} .flag`).first().waitFor();
 
@@ -79,7 +149,7 @@ describe('the list', () => {
   });
 });
 
-describe('the tree', () => {
+describe('the cells of the tree', () => {
   it('cuts what is too long for its cell, wide and narrow', async () => {
     const detail = api().application('search-worker');
     api().change('search-worker', {

@@ -1,0 +1,10 @@
+/**
+ * The dashboard against the HTTP contract in memory. One file on purpose: to start a browser and load the page for the first
+ * time takes longer than ten tests.
+ */
+// Each registers its tests.
+import './list-and-layout.cases.ts';
+import './application.cases.ts';
+import './dialogs.cases.ts';
+import './login.cases.ts';
+import './accessibility.cases.ts';
