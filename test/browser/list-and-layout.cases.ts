@@ -1,11 +1,23 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
+import { initialSize } from '#infra/build/build-dashboard.ts';
+import { ensureDashboard } from '#localstack/builds.ts';
 import { eventually } from '#test/kit/product.ts';
 import { api, boxOf, open, sideways, tokenColour } from './open-dashboard.ts';
 
 /** The page against the HTTP contract in memory: its list, and how it lays out what is longer, emptier or worse than usual, measured. */
 
 const rows = '.applications tbody tr[data-id]';
+
+describe('the first load', () => {
+  it('is at most 120 kB of script after gzip, without the pages that come later', async () => {
+    const { script, style } = await initialSize(await ensureDashboard());
+
+    expect(script).toBeLessThanOrEqual(120_000);
+    expect(style).toBeLessThanOrEqual(10_000);
+    expect(script).toBeGreaterThan(20_000);
+  });
+});
 
 describe('the list', () => {
   it('keeps few rows in the document however many applications there are', async () => {
