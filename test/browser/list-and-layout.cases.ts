@@ -59,14 +59,14 @@ describe('the list', () => {
 
   it('shows trouble with its detail and hint', async () => {
     api().fail(/^GET \/applications$/, {
-      status: 503,
+      status: 500,
       title: 'unavailable',
       detail: 'the table does not answer',
       hint: 'Try again in a minute.',
     });
     const { page } = await open('/');
 
-    await page.getByText('the table does not answer').first().waitFor({ timeout: 20_000 });
+    await page.getByText('the table does not answer').first().waitFor();
     await page.getByText('Try again in a minute.').first().waitFor();
   });
 

@@ -20,8 +20,11 @@ let shared: { api: FixtureApi; browser: Browser } & OpenPage;
 
 beforeAll(async () => {
   const dist = await ensureDashboard();
-  const [api, browser] = await Promise.all([startFixtureApi({ dist, applications: 1000, syncMs: 150 }), openBrowser()]);
-  shared = { api, browser, ...(await openPage(browser)) };
+  const [fixture, browser] = await Promise.all([
+    startFixtureApi({ dist, applications: 1000, syncMs: 150 }),
+    openBrowser(),
+  ]);
+  shared = { api: fixture, browser, ...(await openPage(browser)) };
   shared.page.setDefaultTimeout(10_000);
 }, 120_000);
 

@@ -3,6 +3,7 @@
  * time takes longer than ten tests.
  */
 // Each registers its tests.
+/* oxlint-disable import/no-unassigned-import */
 import './list-and-layout.cases.ts';
 import './application.cases.ts';
 import './dialogs.cases.ts';
