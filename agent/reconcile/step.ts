@@ -1,4 +1,6 @@
 import { HawserError, isRetryable } from '#shared/errors.ts';
+import { parseKey } from '#shared/domain/kube-object.ts';
+import type { AppRecord } from '../state/record.ts';
 import type { AgentStateStore } from '../state/state-store.ts';
 import { acceptSnapshot } from './accept-root.ts';
 import { applyTasks, failTransient } from './apply-tasks.ts';
@@ -111,14 +113,7 @@ async function carryOut(deps: StepDeps, app: AppRuntime, decision: Exclude<Decis
 }
 
 async function save(deps: StepDeps, app: AppRuntime, decision: Extract<Decision, { do: 'save' }>): Promise<void> {
-  const before = app.record;
-  app.record = decision.record;
-  try {
-    await persist(deps, app);
-  } catch (error) {
-    app.record = before;
-    throw error;
-  }
+  await persist(deps, app, decision.record);
   const { operation } = decision.record;
   if (decision.event !== undefined && operation !== undefined) {
     const reason = { started: 'OperationStarted', finished: 'OperationCompleted', failed: 'OperationFailed' }[
@@ -132,11 +127,17 @@ async function save(deps: StepDeps, app: AppRuntime, decision: Extract<Decision,
   deps.changed(app, decision.event !== 'started');
 }
 
-/** Writes the record; with the snapshot where the stored one is older. Another writer's state is taken in, never overwritten (INV-18). */
-export async function persist(deps: Pick<StepDeps, 'store' | 'log'>, app: AppRuntime): Promise<void> {
-  const state = { record: app.record, packedRoot: app.packedRoot, chunks: app.chunks };
+type PersistDeps = Pick<StepDeps, 'store' | 'log' | 'owners' | 'watch'>;
+
+/**
+ * Writes a record, which then is the application's; with the snapshot where the stored one is older. Another writer's state is
+ * taken in, never overwritten (INV-18).
+ */
+export async function persist(deps: PersistDeps, app: AppRuntime, record: AppRecord = app.record): Promise<void> {
+  const state = { record, packedRoot: app.packedRoot, chunks: app.chunks };
   try {
     app.version = await deps.store.save(state, app.version, !app.saved);
+    app.record = record;
     app.saved = true;
     app.uidsChanged = false;
   } catch (error) {
@@ -145,8 +146,11 @@ export async function persist(deps: Pick<StepDeps, 'store' | 'log'>, app: AppRun
   }
 }
 
-/** Somebody else wrote (or removed) the state: go on from it. What either side owns stays in the inventory. */
-async function takeOver(deps: Pick<StepDeps, 'store' | 'log'>, app: AppRuntime): Promise<void> {
+/**
+ * Somebody else wrote (or removed) the state: go on from it. What either side owns stays in the inventory; what only the other
+ * side has applied is applied again, for nothing was observed of it here.
+ */
+async function takeOver(deps: PersistDeps, app: AppRuntime): Promise<void> {
   const loaded = await deps.store.load(app.id);
   deps.log.warn(
     { application: app.id, found: loaded !== undefined },
@@ -155,9 +159,15 @@ async function takeOver(deps: Pick<StepDeps, 'store' | 'log'>, app: AppRuntime):
   app.version = loaded === undefined ? undefined : { ...loaded.version, rewrite: true };
   app.saved = false;
   if (loaded?.state === undefined) return;
+  const inventory = new Map(app.record.inventory);
   for (const [key, entry] of loaded.state.record.inventory) {
-    if (!app.record.inventory.has(key)) app.record.inventory.set(key, entry);
+    if (inventory.has(key)) continue;
+    inventory.set(key, { ...entry, digest: '' });
+    deps.owners.claim(key, app.id);
+    const { group, kind, namespace } = parseKey(key);
+    deps.watch(group, kind, entry.version, namespace);
   }
+  app.record = { ...app.record, inventory };
 }
 
 function noteFights(deps: StepDeps, app: AppRuntime): void {

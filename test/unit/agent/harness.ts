@@ -25,10 +25,11 @@ export interface Harness {
   end(): Promise<void>;
 }
 
-export async function createHarness(options: ModelOptions = {}): Promise<Harness> {
+/** `on`: a cluster that another service had before, in its agent's words and all. */
+export async function createHarness(options: ModelOptions = {}, on?: ModelCluster): Promise<Harness> {
   const hub = await createFakeHub();
   const clock = createFakeClock(Date.now());
-  const model = createModelCluster(options);
+  const model = on ?? createModelCluster(options);
   const running = new Set<() => Promise<void>>();
 
   const harness: Harness = {
