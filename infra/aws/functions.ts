@@ -47,10 +47,10 @@ export const functions: readonly FunctionSpec[] = [
     ],
     may: {
       table: [
-        { actions: reading, parts: ['organisation', 'repositories', 'applications', 'clusters', 'secrets'] },
+        { actions: reading, parts: ['organisation', 'repositories', 'applications', 'clusters', 'secrets', 'pages'] },
         { actions: ['PutItem', 'DeleteItem'], parts: ['organisation', 'applications', 'clusters', 'secrets'] },
-        { actions: ['BatchWriteItem'], parts: ['organisation', 'applications', 'clusters'] },
-        { actions: ['UpdateItem'], parts: ['organisation', 'clusters'] },
+        { actions: ['BatchWriteItem'], parts: ['applications', 'clusters', 'pages'] },
+        { actions: ['UpdateItem'], parts: ['organisation', 'clusters', 'pages'] },
       ],
       bodies: { read: withBodies, write: ['reports', 'publish-jobs'] },
       // Redriving sends dead letters of any queue again.
@@ -98,9 +98,9 @@ export const functions: readonly FunctionSpec[] = [
       table: [
         { actions: reading, parts: ['organisation', 'repositories', 'applications', 'clusters', 'inputs'] },
         { actions: ['PutItem'], parts: ['repositories', 'applications', 'clusters', 'inputs'] },
-        // Of the organisation the counter alone: this function reads what strangers wrote.
-        { actions: ['UpdateItem'], parts: ['organisation', 'input-rows'] },
-        { actions: ['BatchWriteItem'], parts: ['input-chunks'] },
+        // Of the organisation the ticket counter alone: this function reads what strangers wrote.
+        { actions: ['UpdateItem'], parts: ['organisation', 'input-rows', 'pages'] },
+        { actions: ['BatchWriteItem'], parts: ['input-chunks', 'pages'] },
         { actions: ['DeleteItem'], parts: ['repositories'] },
       ],
       bodies: { read: [], write: ['render-jobs', 'publish-jobs'] },
@@ -154,8 +154,8 @@ export const functions: readonly FunctionSpec[] = [
       table: [
         { actions: reading, parts: ['organisation', 'applications', 'clusters', 'inputs', 'secrets'] },
         { actions: ['PutItem'], parts: ['organisation', 'applications', 'clusters', 'input-rows', 'secrets'] },
-        { actions: ['BatchWriteItem'], parts: ['organisation', 'applications', 'clusters'] },
-        { actions: ['UpdateItem'], parts: ['organisation', 'clusters'] },
+        { actions: ['BatchWriteItem'], parts: ['organisation', 'applications', 'clusters', 'pages'] },
+        { actions: ['UpdateItem'], parts: ['organisation', 'clusters', 'pages'] },
       ],
       bodies: { read: ['publish-jobs'], write: ['publish-jobs'] },
       send: ['hints', 'publish-jobs'],
@@ -189,7 +189,8 @@ export const functions: readonly FunctionSpec[] = [
           actions: ['PutItem', 'BatchWriteItem', 'DeleteItem'],
           parts: ['organisation', 'applications', 'clusters'],
         },
-        { actions: ['UpdateItem'], parts: ['organisation', 'clusters'] },
+        { actions: ['UpdateItem'], parts: ['clusters', 'pages'] },
+        { actions: ['BatchWriteItem'], parts: ['pages'] },
       ],
       bodies: { read: ['reports', 'agent-mail'], write: ['reports', 'agent-mail'] },
       send: ['hints', 'publish-jobs'],
@@ -213,7 +214,7 @@ export const functions: readonly FunctionSpec[] = [
           parts: ['organisation', 'repositories', 'applications', 'clusters', 'inputs', 'marks'],
         },
         { actions: ['PutItem'], parts: ['organisation', 'repositories'] },
-        { actions: ['UpdateItem', 'BatchWriteItem'], parts: ['organisation', 'clusters', 'inputs'] },
+        { actions: ['UpdateItem', 'BatchWriteItem'], parts: ['clusters', 'inputs', 'pages'] },
         { actions: ['DeleteItem'], parts: ['organisation', 'applications', 'clusters', 'inputs', 'marks'] },
       ],
       bodies: { read: ['render-jobs', 'publish-jobs', 'reports'], write: [] },

@@ -1,7 +1,7 @@
 /**
  * Kinds of partitions of the one table (shared/state/keys.ts). `inputs`: bundles and rendered objects; these are
  * `input-chunks`, and `input-rows` the list of those and what was made of which. `marks`: repositories that a webhook could
- * send no hint for; `secrets`: sealed rows (shared/state/sealed-secrets.ts).
+ * send no hint for; `pages`: what has changed for people's pages; `secrets`: sealed rows (shared/state/sealed-secrets.ts).
  */
 export type TablePart =
   | 'organisation'
@@ -12,6 +12,7 @@ export type TablePart =
   | 'input-rows'
   | 'input-chunks'
   | 'secrets'
+  | 'pages'
   | 'marks';
 
 export interface TableGrant {

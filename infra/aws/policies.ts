@@ -201,6 +201,7 @@ function partitionsOf(part: TablePart, organisation: string): string[] {
     'input-rows': [`${tenant}#I`],
     'input-chunks': [`${tenant}#I#*`],
     secrets: [`${tenant}#S`],
+    pages: [`${tenant}#P`],
     marks: [`${tenant}#D`],
   };
   return patterns[part];

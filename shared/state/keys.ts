@@ -31,6 +31,11 @@ export function secretsKey(organisation: string): string {
   return `T#${organisation}#S`;
 }
 
+/** What has changed for people's pages: apart from all else, for whoever tells them may write nothing else there. */
+export function pagesKey(organisation: string): string {
+  return `T#${organisation}#P`;
+}
+
 /** Digits wide enough for every generation and version, so that byte order is numeric order. */
 export function padded(number: number): string {
   return String(number).padStart(14, '0');

@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.ts';
 import type { StateStore } from '../ports/state-store.ts';
-import { organisationKey, padded } from './keys.ts';
+import { padded, pagesKey } from './keys.ts';
 
 /**
  * What has changed for people's pages, where no process can tell them: a counter (`PAGES`) and, for a few minutes, which
@@ -30,7 +30,7 @@ export async function recordPageChanges(
   ids: readonly string[],
 ): Promise<void> {
   if (ids.length === 0) return;
-  const partition = organisationKey(organisation);
+  const partition = pagesKey(organisation);
   const number = await deps.store.increment(partition, counter);
   const value: PageChange = { ids: ids.length > maxIds ? 'many' : [...ids] };
   const expiresAt = Math.floor(deps.clock.now() / 1000) + keptSeconds;
@@ -46,7 +46,7 @@ export async function readPageChanges(
   organisation: string,
   after: number | undefined,
 ): Promise<PageChanges> {
-  const partition = organisationKey(organisation);
+  const partition = pagesKey(organisation);
   const at = (await store.get(partition, counter))?.revision ?? 0;
   if (after === undefined || after === at) return { at, changed: [] };
   // A reader from the future: the store went back in time.

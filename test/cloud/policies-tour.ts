@@ -192,6 +192,14 @@ export async function useEveryButton(tour: Tour): Promise<void> {
     await product.api('GET', `/api/v1/applications/podinfo-staging/${what}`);
   for (const what of ['events', 'projects', 'repositories', 'clusters', 'objects/applications', 'queues', 'session'])
     await product.api('GET', `/api/v1/${what}`);
+  await readStream(product, '0');
+}
+
+/** As an open page asks for what has changed since. */
+async function readStream({ run }: TestProduct, last: string): Promise<void> {
+  const headers = { authorization: `Bearer ${run.token}`, 'last-event-id': last };
+  const answer = await fetch(`${run.url}/api/v1/stream`, { headers });
+  if (!answer.ok) throw new Error(`the stream answered ${answer.status}`);
 }
 
 /** An application of many large objects, deleted with all of them; and children that come and go with their parent's folder. */

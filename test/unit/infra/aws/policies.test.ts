@@ -40,10 +40,10 @@ const table: Record<string, string[]> = {
     'sqs:SendMessage on hints',
   ],
   api: [
-    ...reads('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#S'),
+    ...reads('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#S', 'T#acme#P'),
     ...onRows(['PutItem', 'DeleteItem'], ['T#acme', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#S']),
-    ...onRows(['BatchWriteItem'], ['T#acme', 'T#acme#A#*', 'T#acme#C#*']),
-    ...onRows(['UpdateItem'], ['T#acme', 'T#acme#C#*']),
+    ...onRows(['BatchWriteItem'], ['T#acme#A#*', 'T#acme#C#*', 'T#acme#P']),
+    ...onRows(['UpdateItem'], ['T#acme', 'T#acme#C#*', 'T#acme#P']),
     ...readsBodies('render-jobs', 'publish-jobs', 'reports', 'agent-mail'),
     ...writesBodies('reports', 'publish-jobs'),
     ...flow.flatMap(({ name }) => [
@@ -76,8 +76,8 @@ const table: Record<string, string[]> = {
   plan: [
     ...reads('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*'),
     ...onRows(['PutItem'], ['T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*']),
-    ...onRows(['UpdateItem'], ['T#acme', 'T#acme#I']),
-    ...onRows(['BatchWriteItem'], ['T#acme#I#*']),
+    ...onRows(['UpdateItem'], ['T#acme', 'T#acme#I', 'T#acme#P']),
+    ...onRows(['BatchWriteItem'], ['T#acme#I#*', 'T#acme#P']),
     ...onRows(['DeleteItem'], ['T#acme#R#*']),
     ...writesBodies('render-jobs', 'publish-jobs'),
     ...receives('hints'),
@@ -100,8 +100,8 @@ const table: Record<string, string[]> = {
   publish: [
     ...reads('T#acme', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*', 'T#acme#S'),
     ...onRows(['PutItem'], ['T#acme', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#S']),
-    ...onRows(['BatchWriteItem'], ['T#acme', 'T#acme#A#*', 'T#acme#C#*']),
-    ...onRows(['UpdateItem'], ['T#acme', 'T#acme#C#*']),
+    ...onRows(['BatchWriteItem'], ['T#acme', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#P']),
+    ...onRows(['UpdateItem'], ['T#acme', 'T#acme#C#*', 'T#acme#P']),
     ...readsBodies('publish-jobs'),
     ...writesBodies('publish-jobs'),
     ...receives('publish-jobs'),
@@ -117,7 +117,8 @@ const table: Record<string, string[]> = {
   report: [
     ...reads('T#acme', 'T#acme#A#*', 'T#acme#C#*'),
     ...onRows(['PutItem', 'BatchWriteItem', 'DeleteItem'], ['T#acme', 'T#acme#A#*', 'T#acme#C#*']),
-    ...onRows(['UpdateItem'], ['T#acme', 'T#acme#C#*']),
+    ...onRows(['UpdateItem'], ['T#acme#C#*', 'T#acme#P']),
+    ...onRows(['BatchWriteItem'], ['T#acme#P']),
     ...readsBodies('reports', 'agent-mail'),
     ...writesBodies('reports', 'agent-mail'),
     ...receives('reports'),
@@ -130,7 +131,7 @@ const table: Record<string, string[]> = {
   sweep: [
     ...reads('T#acme', 'T#acme#R#*', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*', 'T#acme#D'),
     ...onRows(['PutItem'], ['T#acme', 'T#acme#R#*']),
-    ...onRows(['UpdateItem', 'BatchWriteItem'], ['T#acme', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*']),
+    ...onRows(['UpdateItem', 'BatchWriteItem'], ['T#acme#C#*', 'T#acme#I', 'T#acme#I#*', 'T#acme#P']),
     ...onRows(['DeleteItem'], ['T#acme', 'T#acme#A#*', 'T#acme#C#*', 'T#acme#I', 'T#acme#I#*', 'T#acme#D']),
     ...readsBodies('render-jobs', 'publish-jobs', 'reports'),
     ...['hints', 'render-jobs', 'publish-jobs', 'reports'].flatMap((name) => [

@@ -32,7 +32,7 @@ describe('changes for pages', () => {
 
   it('are unknown where a number has no row: a writer died in between, or it was long ago', async () => {
     await record('web');
-    await parts.store.increment(`T#${organisation}`, 'PAGES');
+    await parts.store.increment(`T#${organisation}#P`, 'PAGES');
     await record('api');
 
     expect(await read(0)).toEqual({ at: 3, changed: 'unknown' });
