@@ -23,25 +23,28 @@ const driftsKept = 50;
 
 /**
  * One application's part of a report becomes its status, unless a newer report has been accepted (INV-31). Then only what is
- * said once is taken from it, for queues change the order: events, corrected drift, and the list of resources.
+ * said once is taken from it, for queues change the order: events, corrected drift, and the list of resources. `isAhead`: the
+ * agent has a newer generation than the status knows.
  */
 export async function acceptApplicationReport(
   deps: ReportDeps,
   received: OpenedReport,
   application: Application,
   report: ApplicationReport,
-): Promise<void> {
+): Promise<{ isAhead: boolean }> {
   const { organisation, receivedAt } = received;
   const { epoch, sequence } = received.report;
   if (report.deleted === true) {
     if (application.deleting !== undefined && (await isCarriedOut(deps, organisation, application.cluster, report)))
       await forgetApplication(deps, organisation, application);
-    return;
+    return { isAhead: false };
   }
+  let isAhead = false;
   let accepted = false;
   let deployed: Operation | undefined;
   await updateStatus(deps, organisation, application, receivedAt, (status) => {
     const last = status.report;
+    isAhead = report.generation > (status.desired?.generation ?? 0);
     // The same one again: whoever took it in may have died before all was written.
     accepted = last === undefined || epoch > last.epoch || (epoch === last.epoch && sequence >= last.sequence);
     if (!accepted) return overtaken(status, received, report);
@@ -72,6 +75,7 @@ export async function acceptApplicationReport(
     writeEvents(deps.store, organisation, application.id, report.events as ApplicationEvent[]),
     deployed === undefined ? Promise.resolve() : noteDeployed(deps, organisation, application, deployed, receivedAt),
   ]);
+  return { isAhead };
 }
 
 /** The status with what an overtaken report brings and no later one repeats; undefined where that is nothing new. Pure. */

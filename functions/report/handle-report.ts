@@ -19,6 +19,7 @@ import { eachRow, updateRow } from '#shared/state/update.ts';
 import type { StoredSummary } from '#shared/state/status.ts';
 import { acceptApplicationReport, acceptDeparture } from './accept-application-report.ts';
 import { askForRenewals } from './ask-for-renewals.ts';
+import { noteRestored, type Ahead } from './note-restored.ts';
 
 export interface ReportDeps {
   store: StateStore;
@@ -42,7 +43,8 @@ export interface StoredSeen extends ClusterSeen {
 /**
  * Takes in what an agent says: statuses, events, heartbeat, capabilities. Reports may come twice, late or in any order:
  * each application keeps the newest by (epoch, sequence) (INV-31), and a number that stays away makes the service ask
- * for everything again (INV-32). Nothing here changes desired state (INV-33); new capabilities only ask for a new plan.
+ * for everything again (INV-32). Nothing here changes desired state (INV-33): new capabilities, and generations that are newer
+ * than what is stored, only ask for a new plan.
  */
 export function createReportHandler(deps: ReportDeps): (received: ReceivedReport) => Promise<void> {
   return async function handleReport(message) {
@@ -53,13 +55,16 @@ export function createReportHandler(deps: ReportDeps): (received: ReceivedReport
     const applications = new Map(
       (await getApplications(deps.store, organisation, ids)).map((application) => [application.id, application]),
     );
+    const ahead: Ahead[] = [];
     await inParallel(report.applications, 16, async (one) => {
       const application = applications.get(one.application);
       // An agent speaks only for applications of its own cluster (INV-34), or says that it let go of one that has moved.
       if (application === undefined) return;
       if (application.cluster !== cluster) return acceptDeparture(deps, received, application, one);
-      await acceptApplicationReport(deps, received, application, one);
+      const { isAhead } = await acceptApplicationReport(deps, received, application, one);
+      if (isAhead) ahead.push({ application, generation: one.generation });
     });
+    if (ahead.length > 0) await noteRestored(deps, received, ahead);
     await noteHeartbeat(deps, received);
     await askForRenewals(deps, received);
     if (report.capabilities !== undefined) await noteCapabilities(deps, received, report.capabilities);

@@ -5,7 +5,8 @@ import type { HistoryEntry, Drift } from '#shared/domain/status.ts';
 import type { AgentReport, ApplicationReport } from '#shared/messages/agent-report.ts';
 import { declareObjects } from '#shared/state/declare.ts';
 import { orderDeletion } from '#shared/state/delete-application.ts';
-import { readChanges, readHead, readVersion } from '#shared/state/heads.ts';
+import type { SnapshotRoot } from '#shared/domain/snapshot.ts';
+import { readChanges, readHead, readVersion, rootOf } from '#shared/state/heads.ts';
 import { applicationKey, clusterKey, organisationKey } from '#shared/state/keys.ts';
 import { getApplication } from '#shared/state/registry.ts';
 import { readStatus, type StoredSummary } from '#shared/state/status.ts';
@@ -205,10 +206,16 @@ describe('an application’s part of a report', () => {
   it('changes no desired state and asks for no render (INV-33)', async () => {
     const before = await readHead(parts.store, organisation, cluster, 'web');
     const { renders } = parts.renderer;
-    await receive(report(1, [web({ generation: 999, sync: { status: 'OutOfSync', generation: 999 } })]));
+    await receive(report(1, [web({ sync: { status: 'OutOfSync', generation: 999 } })]));
     await drain(parts);
-
     expect(await readHead(parts.store, organisation, cluster, 'web')).toEqual(before);
+
+    // Newer than the store: the same again under a later number, as after a restore (FT-49).
+    await receive(report(2, [web({ generation: 999 })]));
+    await drain(parts);
+    const after = await readHead(parts.store, organisation, cluster, 'web');
+    const content = ({ generation: _, ...root }: SnapshotRoot) => root;
+    expect(after && content(rootOf(after.value))).toEqual(before && content(rootOf(before.value)));
     expect(parts.renderer.renders).toBe(renders);
   });
 
