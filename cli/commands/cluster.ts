@@ -1,6 +1,8 @@
 import { Option, type Command } from 'commander';
 import { agentIdentities, type AgentIdentity } from '#shared/domain/cluster.ts';
 import type { ClusterInstall } from '#shared/messages/api.ts';
+import { withNetwork, type AgentNetwork } from '#functions/api/install-command.ts';
+import { fitToServer, readNetwork, warnOfNetwork, withNetworkOptions, type NetworkOptions } from '../agent-network.ts';
 import { askFirst } from '../ask-first.ts';
 import { awaitCluster } from '../await-cluster.ts';
 import { connect } from '../client.ts';
@@ -13,7 +15,7 @@ import { oneLine } from '../output/escape.ts';
 import { formatOf, printData, remark, say, sayText } from '../output/print.ts';
 import { examples } from '../program.ts';
 
-interface AddOptions {
+interface AddOptions extends NetworkOptions {
   label: Record<string, string>;
   apiServer: string[];
   identity: AgentIdentity;
@@ -46,8 +48,7 @@ export function register(command: Command, context: Context): void {
 }
 
 function addCommand(command: Command, context: Context): void {
-  command
-    .command('add')
+  withNetworkOptions(command.command('add'))
     .description('Register a cluster, print the command that installs its agent, and wait for the agent.')
     .argument('<name>', 'its name: a-z, 0-9 and -')
     .option('--label <key=value>', 'a label; may be repeated', collectLabel, {})
@@ -73,13 +74,18 @@ function addCommand(command: Command, context: Context): void {
         ['hawser cluster add production --no-wait', 'and install its agent later, within 15 minutes'],
         ['hawser cluster add edge -o json | jq .values', 'values for the chart, for scripts (does not wait)'],
         ['hawser cluster add eks --identity pod-identity --role-id AROA…', 'its agent has an IAM role of its own'],
+        [
+          'hawser cluster add edge --proxy http://proxy.corp:3128 --no-proxy 10.0.0.0/8 --ca-file ca.pem',
+          'its agent is behind a proxy that intercepts TLS',
+        ],
       ]),
     )
     .action(async (name: string, options: AddOptions, self: Command) => {
       const format = formatOf(self, ['json', 'yaml']);
+      const network = readNetwork(context.cwd, options);
       const client = connect(context, self);
       const { label, apiServer, identity, roleId, roleArn } = options;
-      const added = await client.post<ClusterInstall>('/api/v1/clusters', {
+      const answer = await client.post<ClusterInstall>('/api/v1/clusters', {
         name,
         identity,
         ...(Object.keys(label).length > 0 ? { labels: label } : {}),
@@ -87,6 +93,8 @@ function addCommand(command: Command, context: Context): void {
         ...(roleId === undefined ? {} : { awsRoleId: roleId }),
         ...(roleArn === undefined ? {} : { awsRoleArn: roleArn }),
       });
+      const added = throughNetwork(answer, network);
+      warnOfNetwork(context, options);
       if (format === 'json' || format === 'yaml') return printData(context, format, added);
       remark(context, `cluster ${oneLine(name)} is registered; install its agent in it with this command`);
       tellInstall(context, added);
@@ -94,6 +102,10 @@ function addCommand(command: Command, context: Context): void {
         remark(context, "Annotate the agent's ServiceAccount with its role, or give --role-arn.");
       if (options.wait) context.setExitCode(await awaitCluster(client, context, name, options.timeout));
     });
+}
+
+function throughNetwork(answer: ClusterInstall, network: AgentNetwork): ClusterInstall {
+  return withNetwork(answer, fitToServer(network, answer));
 }
 
 /** The command on standard output, and beside it how long it is good. */
@@ -132,8 +144,7 @@ function waitCommand(command: Command, context: Context): void {
 }
 
 function renewCommand(command: Command, context: Context): void {
-  command
-    .command('renew')
+  withNetworkOptions(command.command('renew'))
     .description('Make a new registration token, and print the command that installs the agent with it.')
     .argument('<name>', 'its name')
     .addHelpText(
@@ -144,12 +155,15 @@ function renewCommand(command: Command, context: Context): void {
           'after 15 minutes without an agent, or to move the name to another cluster',
         ],
         ['hawser cluster revoke edge && hawser cluster renew edge', 'nothing but the new token lets anybody in'],
+        ['hawser cluster renew edge --proxy http://proxy.corp:3128', 'the proxy must be named again'],
       ]),
     )
-    .action(async (name: string, _options: object, self: Command) => {
+    .action(async (name: string, options: NetworkOptions, self: Command) => {
       const format = formatOf(self, ['json', 'yaml']);
+      const network = readNetwork(context.cwd, options);
       const path = `/api/v1/clusters/${encodeURIComponent(name)}/registration`;
-      const renewed = await connect(context, self).post<ClusterInstall>(path);
+      const renewed = throughNetwork(await connect(context, self).post<ClusterInstall>(path), network);
+      warnOfNetwork(context, options);
       if (format === 'json' || format === 'yaml') return printData(context, format, renewed);
       remark(context, `cluster ${oneLine(name)} may register anew; install its agent in it with this command`);
       tellInstall(context, renewed);

@@ -1,4 +1,5 @@
 import type { AgentIdentity } from '#shared/domain/cluster.ts';
+import type { ClusterInstall } from '#shared/messages/api.ts';
 
 /** Values of the agent's chart. */
 export interface AgentValues {
@@ -23,6 +24,21 @@ export interface AgentAddresses {
   roleArn?: string;
 }
 
+/** Values of the chart that say how the agent gets out of a closed network; the service never learns them. */
+export interface AgentNetwork {
+  proxy?: {
+    /** Ways to https and to http addresses. Neither stands beside `secret`. */
+    https?: string;
+    http?: string;
+    noProxy?: string[];
+    /** A Secret in the cluster that holds the addresses instead, and the ports that they have. */
+    secret?: string;
+    ports?: number[];
+  };
+  /** Certificates (PEM) of private authorities. */
+  caBundle?: string;
+}
+
 const chart = 'agent/chart';
 
 /**
@@ -30,13 +46,36 @@ const chart = 'agent/chart';
  * quoted for the shell: neither a name nor an address can become another value or another command (NT-150).
  */
 export function installCommand(values: AgentValues): string {
-  return [
+  return joined([
     `helm upgrade --install hawser-agent ${chart} --namespace hawser-system --create-namespace`,
-    ...Object.entries(values).map(([name, value]) => `--set-json ${quoted(`${name}=${JSON.stringify(value)}`)}`),
-  ].join(' \\\n  ');
+    ...settings(values),
+  ]);
 }
 
-/** One word for any POSIX shell. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
+/** The same installation with the way out of the agent's network added: to the command, and to the values. */
+export function withNetwork(added: ClusterInstall, network: AgentNetwork): ClusterInstall {
+  return {
+    ...added,
+    install: joined([added.install, ...settings(network)]),
+    values: { ...added.values, ...network },
+  };
+}
+
+function settings(values: AgentValues | AgentNetwork): string[] {
+  return Object.entries(values).map(([name, value]) => `--set-json ${quoted(`${name}=`, value)}`);
+}
+
+function joined(parts: string[]): string {
+  return parts.join(' \\\n  ');
+}
+
+/**
+ * One word for POSIX shells, fish and csh: what any of them looks at between single quotes (the quote itself, a backslash before
+ * a backslash, an exclamation mark) is written by its number, which JSON allows.
+ */
+function quoted(name: string, value: unknown): string {
+  const json = JSON.stringify(value).replaceAll(/\\\\|['!]/g, (found) =>
+    found === "'" ? '\\u0027' : found === '!' ? '\\u0021' : '\\u005c',
+  );
+  return `'${name}${json}'`;
 }
