@@ -1,5 +1,6 @@
 import { HawserError, isRetryable } from '#shared/errors.ts';
 import { parseKey } from '#shared/domain/kube-object.ts';
+import type { SnapshotRoot } from '#shared/domain/snapshot.ts';
 import type { AppRecord } from '../state/record.ts';
 import type { AgentStateStore } from '../state/state-store.ts';
 import { acceptSnapshot } from './accept-root.ts';
@@ -52,10 +53,24 @@ export async function takeTurn(deps: StepDeps, app: AppRuntime): Promise<StepRes
 
 function takeIncoming(deps: StepDeps, app: AppRuntime): void {
   const { incoming } = app;
-  if (incoming === undefined) return;
+  if (incoming === undefined || endsFirst(app, incoming.root)) return;
   delete app.incoming;
   acceptSnapshot(app, incoming, deps.clock.now());
   setCondition(app, 'ComparisonError', undefined, deps.clock.now());
+}
+
+/**
+ * Where nothing is applied unasked, what somebody has asked for is brought to its end before a push counts: the push is applied
+ * by nobody, and what was asked for would be left half done (as in Argo CD: an operation keeps its revision). Once it has failed,
+ * a newer generation may be the remedy; and what else somebody orders meanwhile comes at once.
+ */
+function endsFirst({ record, root }: AppRuntime, next: SnapshotRoot): boolean {
+  const { operation } = record;
+  if (operation?.phase !== 'Running' || operation.sync === undefined || operation.generation !== root.generation)
+    return false;
+  if (operation.failure !== undefined || operation.retryCount > 0) return false;
+  const isOrder = next.deletion !== undefined || next.policy.suspended || next.policy.automated;
+  return !isOrder && (next.sync === undefined || next.sync.id === operation.sync);
 }
 
 /** What a decision about this application looks at, now. */

@@ -55,9 +55,10 @@ export function buildRoot(
   application: Application,
   job: PublishJob,
   content: RootContent,
-  own: { generation: number; dependsOn: SnapshotRoot['dependsOn'] },
+  own: { generation: number; dependsOn: SnapshotRoot['dependsOn']; sync?: SnapshotRoot['sync'] },
 ): SnapshotRoot {
   const repeat = job.result.status === 'repeat' ? job.result : undefined;
+  const sync = repeat?.sync ?? own.sync;
   return {
     format: 1,
     organisation: job.organisation,
@@ -75,7 +76,7 @@ export function buildRoot(
     objectCount: content.objectCount,
     totalBytes: content.totalBytes,
     flags: content.flags,
-    ...(repeat?.sync === undefined ? {} : { sync: definedOnly(repeat.sync) }),
+    ...(sync === undefined ? {} : { sync: definedOnly(sync) }),
     dependsOn: own.dependsOn,
     owner: ownerMark(application.id),
     ...(repeat?.deletion === undefined ? {} : { deletion: repeat.deletion }),

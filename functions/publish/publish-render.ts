@@ -2,7 +2,7 @@ import { HawserError } from '#shared/errors.ts';
 import type { Application } from '#shared/domain/application.ts';
 import type { Project } from '#shared/domain/project.ts';
 import { isAnyLearned } from '#shared/domain/scope.ts';
-import type { SnapshotFlag } from '#shared/domain/snapshot.ts';
+import type { SnapshotFlag, SnapshotRoot } from '#shared/domain/snapshot.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
 import { serversOf } from '#shared/state/declare-application.ts';
 import {
@@ -18,6 +18,7 @@ import {
 import { sendHints } from '#shared/state/hints.ts';
 import { inputsKey, sortKeys } from '#shared/state/keys.ts';
 import { getCluster, getProject, listClusters } from '#shared/state/registry.ts';
+import { readStatus } from '#shared/state/status.ts';
 import type { Row } from '#shared/ports/state-store.ts';
 import { bindObjects } from './bind-objects.ts';
 import { buildRoot, contentOf, cutChunks, type RootContent } from './build-root.ts';
@@ -54,7 +55,13 @@ export async function publishRender(
     fresh ??= await bindOutput(deps, job, application, result);
     if (fresh === undefined) return undefined;
     const { content, decision, warnings, declared } = fresh;
-    const root = buildRoot(application, job, content, { generation, dependsOn: job.intent.dependsOn });
+    const { dependsOn } = job.intent;
+    const sync = await openSync(deps, job, application, head);
+    const root = buildRoot(application, job, content, {
+      generation,
+      dependsOn,
+      ...(sync === undefined ? {} : { sync }),
+    });
     if (mine) {
       // Delivered again, by who may have died after moving the head. A request has taken the content over where the generation differs.
       const own = head.value.generation === generation;
@@ -77,6 +84,25 @@ export async function publishRender(
   throw new HawserError('conflict', `application ${application.id} is being published by too many at once`, {
     retry: 'later',
   });
+}
+
+/**
+ * What somebody asked for where nothing happens unasked, and what the agent has not told the end of: a push that comes in between
+ * must not make it vanish. An agent that has begun with it ends it with what it was begun with.
+ */
+async function openSync(
+  deps: PublishDeps,
+  job: PublishJob,
+  application: Application,
+  head: Row<Head> | undefined,
+): Promise<SnapshotRoot['sync']> {
+  if (head === undefined || application.policy.automated || head.value.rolledBackFrom !== undefined) return undefined;
+  const { sync, generation } = rootOf(head.value);
+  if (sync === undefined || sync.confirmedPrunes !== undefined) return undefined;
+  const status = await readStatus(deps.store, job.organisation, application.id);
+  const { operation } = status ?? {};
+  const isOver = operation !== undefined && operation.generation >= generation && operation.finishedAt !== undefined;
+  return isOver ? undefined : sync;
 }
 
 /**
