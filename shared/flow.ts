@@ -42,7 +42,7 @@ const outageReceives = 40;
  * Visibility is at least six times what a message may take.
  */
 export const hints = flowQueue('hints', Hint, {
-  from: ['webhook', 'sweep', 'api', 'publish'],
+  from: ['webhook', 'sweep', 'api', 'plan', 'publish', 'report'],
   to: 'plan',
   carries: 'hint: a repository may have moved',
   visibilitySeconds: 180,
@@ -62,7 +62,7 @@ export const renderJobs = flowQueue('render-jobs', RenderJob, {
 });
 
 export const publishJobs = flowQueue('publish-jobs', PublishJob, {
-  from: ['plan', 'render', 'api', 'report'],
+  from: ['plan', 'render', 'api', 'report', 'publish'],
   to: 'publish',
   carries: 'publish job: rendered objects, or why there are none, or a repeat',
   visibilitySeconds: 180,
