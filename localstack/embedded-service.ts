@@ -1,7 +1,8 @@
 import { sha256 } from '#shared/domain/digest.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import { organisationKey, sortKeys } from '#shared/state/keys.ts';
-import { grantToken, newToken } from '#functions/api/auth.ts';
+import { getToken, putToken } from '#shared/state/tokens.ts';
+import { newToken } from '#functions/api/auth.ts';
 import { prepareOrganisation } from '#functions/api/prepare.ts';
 import type { RunningService, ServiceStart } from './running-service.ts';
 import { startService } from './service.ts';
@@ -20,10 +21,14 @@ export async function startEmbeddedService(start: ServiceStart): Promise<Running
     lasting: true,
     rootPublicKey: (of) => signer.rootPublicKey(of),
     async prepare(remembered) {
-      const token = remembered ?? newToken(organisation);
-      const createdAt = new Date().toISOString();
-      await grantToken(store, organisation, token, { user: 'admin', role: 'admin', createdAt });
       await prepareOrganisation(store, organisation);
+      const now = Date.now();
+      // What was revoked stays revoked.
+      if (remembered !== undefined && (await getToken(store, organisation, sha256(remembered), now)) !== undefined)
+        return remembered;
+      const token = newToken(organisation);
+      const createdAt = new Date(now).toISOString();
+      await putToken(store, organisation, token, { user: 'admin', role: 'admin', createdAt });
       return token;
     },
     async register(cluster, remembered) {

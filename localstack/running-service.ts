@@ -10,7 +10,7 @@ export interface RunningService {
   secrets: SecretStore;
   /** Public half of an organisation's root key, as agents pin it. */
   rootPublicKey(organisation: string): Promise<string>;
-  /** The default project and an admin's token; `remembered` is one of an earlier start, kept where the state was kept. */
+  /** The default project and an admin's token; `remembered` is one of an earlier start, which goes on if it holds. */
   prepare(remembered: string | undefined): Promise<string>;
   /** Makes a cluster known and gives what its agent proves that with; `remembered`: its token, as above. */
   register(

@@ -18,6 +18,7 @@ import { queueRoutes } from './routes/queues.ts';
 import { repositoryRoutes } from './routes/repositories.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { streamRoutes } from './routes/stream.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 
 /** Largest bodies: of a login, and of anything else (a report of ten thousand objects has 4 MiB). */
 const sessionBytes = 16 * 1024;
@@ -62,6 +63,7 @@ export function createApiApp(deps: ApiDeps): Hono<ApiEnv> {
   api.route('/repositories', repositoryRoutes(deps));
   api.route('/projects', projectRoutes(deps));
   api.route('/queues', queueRoutes(deps));
+  api.route('/tokens', tokenRoutes(deps));
   api.route('/stream', streamRoutes(deps));
   app.route('/api/v1', api);
   app.route('/', pageRoutes(deps));

@@ -5,13 +5,14 @@ import { sha256 } from '#shared/domain/digest.ts';
 import { isId } from '#shared/domain/ids.ts';
 import { organisationKey, sortKeys } from '#shared/state/keys.ts';
 import { findAgent, newAgentToken, newSecret } from '#shared/state/agent-tokens.ts';
-import { getToken, type Token } from '#shared/state/registry.ts';
-import type { StateStore } from '#shared/ports/state-store.ts';
+import { getSession, getToken, putSession, type Token } from '#shared/state/tokens.ts';
 import type { ApiContext, ApiDeps, ApiEnv, Principal } from './context.ts';
 
 /** With TLS under the name that browsers accept from this very host alone (NT-132); loopback has none. */
 const sessionCookies = { secure: '__Host-hawser_session', plain: 'hawser_session' } as const;
 const sessionSeconds = 12 * 3600;
+/** What a session's token starts with. */
+const sessionType = 'hawser-session';
 /** Longest bearer token that is looked at (LIM-15). */
 const longestToken = 8192;
 
@@ -20,23 +21,9 @@ export function newToken(organisation: string, cluster?: string): string {
   return cluster === undefined ? `hawser_${organisation}_${newSecret()}` : newAgentToken(organisation, cluster);
 }
 
-/** Stores a person's token (its digest only). */
-export async function grantToken(store: StateStore, organisation: string, token: string, grant: Token): Promise<void> {
-  const expires = grant.expiresAt === undefined ? {} : { expiresAt: Math.ceil(Date.parse(grant.expiresAt) / 1000) };
-  await store.putMany([
-    {
-      partition: organisationKey(organisation),
-      sort: sortKeys.token(sha256(token)),
-      revision: 1,
-      value: grant,
-      ...expires,
-    },
-  ]);
-}
-
 /**
- * Who a token belongs to; undefined for anything that is not a valid one. Nothing is cached: what was revoked is refused
- * from the next request on (NT-110).
+ * Who a token or a session belongs to; undefined for anything that is not a valid one. Nothing is cached: what was revoked
+ * is refused from the next request on (NT-110).
  */
 export async function authenticate(
   deps: Pick<ApiDeps, 'store' | 'clock'>,
@@ -49,10 +36,17 @@ export async function authenticate(
     const agent = await findAgent(deps.store, token, deps.clock.now());
     return agent === undefined ? undefined : { kind: 'agent', ...agent };
   }
-  if (type !== 'hawser') return undefined;
-  const grant = await getToken(deps.store, organisation, token, deps.clock.now());
-  if (grant === undefined) return undefined;
-  return { kind: 'user', organisation, user: grant.user, role: grant.role, viaCookie: false };
+  const digest = sha256(token);
+  const now = deps.clock.now();
+  const person = { kind: 'user', organisation, viaCookie: false } as const;
+  if (type === sessionType) {
+    const session = await getSession(deps.store, organisation, digest, now);
+    if (session === undefined) return undefined;
+    const { user, role, openedWith } = session;
+    return { ...person, user, role, ...(openedWith === undefined ? {} : { tokenDigest: openedWith }) };
+  }
+  const grant = type === 'hawser' ? await getToken(deps.store, organisation, digest, now) : undefined;
+  return grant === undefined ? undefined : { ...person, user: grant.user, role: grant.role, tokenDigest: digest };
 }
 
 /**
@@ -102,20 +96,21 @@ function requireOwnPage(c: ApiContext): void {
   throw new HawserError('forbidden', 'a change that comes with a cookie needs the header X-Hawser-Request: 1');
 }
 
-/** Exchanges a token for a session: the cookie holds a token of its own that ends after half a day. */
+/** Opens a session, which ends after half a day, and with the token that opened it. */
 export async function openSession(
   deps: ApiDeps,
   c: ApiContext,
   organisation: string,
-  grant: Pick<Token, 'user' | 'role'>,
+  { user, role, tokenDigest }: Pick<Token, 'user' | 'role'> & { tokenDigest?: string },
 ): Promise<void> {
-  const token = newToken(organisation);
+  const token = `${sessionType}_${organisation}_${newSecret()}`;
   const now = deps.clock.now();
-  await grantToken(deps.store, organisation, token, {
-    user: grant.user,
-    role: grant.role,
+  await putSession(deps.store, organisation, token, {
+    user,
+    role,
     createdAt: new Date(now).toISOString(),
     expiresAt: new Date(now + sessionSeconds * 1000).toISOString(),
+    ...(tokenDigest === undefined ? {} : { openedWith: tokenDigest }),
   });
   writeCookie(c, token, sessionSeconds);
 }
@@ -126,7 +121,7 @@ export async function closeSession(deps: ApiDeps, c: ApiContext): Promise<void> 
   const token = sessionTokenOf(c);
   const organisation = token?.split('_')[1] ?? '';
   if (token !== undefined && isId(organisation)) {
-    await deps.store.remove(organisationKey(organisation), sortKeys.token(sha256(token)));
+    await deps.store.remove(organisationKey(organisation), sortKeys.session(sha256(token)));
   }
   writeCookie(c, '', 0);
 }

@@ -63,9 +63,17 @@ export interface WakeQueuesOfClusters {
 }
 
 /** Who is asking, as authenticated: tenant and cluster ids come from here, never from a body (INV-34). */
-export type Principal =
-  | { kind: 'user'; organisation: string; user: string; role: 'admin' | 'viewer'; viaCookie: boolean }
-  | { kind: 'agent'; organisation: string; cluster: string };
+export type Principal = User | { kind: 'agent'; organisation: string; cluster: string };
+
+export interface User {
+  kind: 'user';
+  organisation: string;
+  user: string;
+  role: 'admin' | 'viewer';
+  viaCookie: boolean;
+  /** Of the token that they showed, or that opened their session; absent where a page on loopback did. */
+  tokenDigest?: string;
+}
 
 export interface ApiEnv {
   Variables: { principal: Principal };
@@ -74,14 +82,14 @@ export interface ApiEnv {
 export type ApiContext = Context<ApiEnv>;
 
 /** The person who asks; agents get `forbidden`. */
-export function requireUser(c: ApiContext): Extract<Principal, { kind: 'user' }> {
+export function requireUser(c: ApiContext): User {
   const principal = c.get('principal');
   if (principal.kind === 'user') return principal;
   throw new HawserError('forbidden', 'this token belongs to an agent and cannot be used here');
 }
 
 /** The person who wants to change something; viewers get `forbidden`. */
-export function requireAdmin(c: ApiContext): Extract<Principal, { kind: 'user' }> {
+export function requireAdmin(c: ApiContext): User {
   const user = requireUser(c);
   if (user.role === 'admin') return user;
   throw new HawserError('forbidden', `${user.user} may look but not change anything`, {

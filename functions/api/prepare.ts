@@ -2,7 +2,8 @@ import { compileAppProject } from '#shared/domain/compile/app-project.ts';
 import type { Clock } from '#shared/ports/clock.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import { organisationKey, sortKeys } from '#shared/state/keys.ts';
-import { grantToken, newToken } from './auth.ts';
+import { putToken } from '#shared/state/tokens.ts';
+import { newToken } from './auth.ts';
 
 /** Makes what an organisation starts with, where it is not there yet: the project `default`, which permits everything as Argo CD's does. */
 export async function prepareOrganisation(store: StateStore, organisation: string): Promise<void> {
@@ -39,6 +40,6 @@ export async function grantAdmin(
   );
   if (!isFirst && !again) return undefined;
   const token = newToken(organisation);
-  await grantToken(store, organisation, token, { user: 'admin', role: 'admin', createdAt });
+  await putToken(store, organisation, token, { user: 'admin', role: 'admin', createdAt });
   return token;
 }

@@ -231,7 +231,7 @@ export const functions: readonly FunctionSpec[] = [
     reserved: 1,
     trigger: { invokedBy: 'whoever deployed' },
     environment: ['HAWSER_TABLE'],
-    may: { table: [{ actions: ['PutItem', 'BatchWriteItem'], parts: ['organisation'] }] },
+    may: { table: [{ actions: ['PutItem'], parts: ['organisation'] }] },
   },
 ];
 

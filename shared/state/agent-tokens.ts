@@ -12,7 +12,7 @@ export const registrationSeconds = 15 * 60;
 /** Longest token that is looked at (LIM-15). */
 const longestToken = 8192;
 
-/** What an agent's access token stands for: the row `TOKEN#digest`. */
+/** What an agent's access token stands for: the row `AGENTTOKEN#digest`. */
 export interface AgentToken {
   cluster: string;
   /** The cluster's epoch when it was issued. */
@@ -62,7 +62,7 @@ export async function grantAgentToken(
     createdAt: new Date(now).toISOString(),
     expiresAt: new Date(until).toISOString(),
   };
-  const key = { partition: organisationKey(organisation), sort: sortKeys.token(sha256(token)) };
+  const key = { partition: organisationKey(organisation), sort: sortKeys.agentToken(sha256(token)) };
   await store.put({ ...key, revision: 1, value, expiresAt: Math.ceil(until / 1000) });
   return { token, expiresAt: value.expiresAt };
 }
@@ -83,11 +83,11 @@ export async function findAgent(
   const digest = sha256(token);
   const rows = await store.getMany<Cluster | AgentToken>([
     { partition, sort: sortKeys.cluster(named.cluster) },
-    { partition, sort: sortKeys.token(digest) },
+    { partition, sort: sortKeys.agentToken(digest) },
   ]);
   const valueAt = (sort: string) => rows.find((row) => row.sort === sort)?.value;
   const cluster = valueAt(sortKeys.cluster(named.cluster)) as Cluster | undefined;
-  const access = valueAt(sortKeys.token(digest)) as AgentToken | undefined;
+  const access = valueAt(sortKeys.agentToken(digest)) as AgentToken | undefined;
   if (cluster === undefined || cluster.revokedAt !== undefined) return undefined;
   return isStatic(cluster, digest) || isCurrent(cluster, access, now) ? named : undefined;
 }

@@ -49,7 +49,10 @@ export const sortKeys = {
   /** Credentials for repositories whose URL starts alike. */
   repositoryTemplate: (id: string) => `REPOSITORYTEMPLATE#${id}`,
   repositoryUrl: (digest: string) => `REPOSITORYURL#${digest}`,
+  /** Of people; what browsers and agents show instead lasts for hours at most and comes in numbers, so it lies elsewhere. */
   token: (digest: string) => `TOKEN#${digest}`,
+  session: (digest: string) => `SESSION#${digest}`,
+  agentToken: (digest: string) => `AGENTTOKEN#${digest}`,
   secret: (name: string) => `SECRET#${name}`,
   /** Failed attempts of somebody to prove who they are; expires. */
   attempts: (digest: string) => `ATTEMPTS#${digest}`,

@@ -29,14 +29,6 @@ export interface Repository {
   lastSeenAt?: string;
 }
 
-/** Who a bearer token or session speaks for: the row `TOKEN#digest`. */
-export interface Token {
-  user: string;
-  role: 'admin' | 'viewer';
-  createdAt: string;
-  expiresAt?: string;
-}
-
 /**
  * Two URLs that mean the same repository give the same text: no scheme, user, `.git`, trailing slash, usual port; host in
  * lower case. `git@host:path` and `codecommit::REGION://NAME` are those of the addresses that they stand for.
@@ -195,18 +187,6 @@ export async function getApplications(
     ids.map((id) => ({ partition: applicationKey(organisation, id), sort: sortKeys.spec })),
   );
   return rows.map((row) => row.value);
-}
-
-/** Who a token belongs to; undefined for unknown or expired ones. */
-export async function getToken(
-  store: StateStore,
-  organisation: string,
-  token: string,
-  now: number,
-): Promise<Token | undefined> {
-  const row = await store.get<Token>(organisationKey(organisation), sortKeys.token(sha256(token)));
-  if (row === undefined) return undefined;
-  return row.value.expiresAt !== undefined && Date.parse(row.value.expiresAt) <= now ? undefined : row.value;
 }
 
 async function collect<T>(rows: AsyncIterable<{ value: T }>): Promise<T[]> {

@@ -10,8 +10,9 @@ import { ClusterInstall, type ClusterView } from '#shared/messages/api.ts';
 import { TokenAnswer } from '#shared/messages/agent-identity.ts';
 import { findAgent } from '#shared/state/agent-tokens.ts';
 import { getCluster } from '#shared/state/registry.ts';
+import { putToken } from '#shared/state/tokens.ts';
 import { addCluster } from '#functions/api/cluster-identity.ts';
-import { grantToken, newToken } from '#functions/api/auth.ts';
+import { newToken } from '#functions/api/auth.ts';
 import { createTokenApp } from '#functions/token/app.ts';
 import { startService } from '#localstack/service.ts';
 import { startAgent, startTestCluster, type TestCluster } from '#test/kit/cluster.ts';
@@ -145,7 +146,7 @@ describe('the agent, with nothing but its ServiceAccount token', { timeout: 240_
       await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
     });
     const admin = newToken(organisation);
-    await grantToken(service.api.store, organisation, admin, { user: 'ada', role: 'admin', createdAt: '' });
+    await putToken(service.api.store, organisation, admin, { user: 'ada', role: 'admin', createdAt: '' });
     const ask = async (method: string, path: string, body?: object): Promise<unknown> => {
       const response = await fetch(`${service.url}/api/v1/clusters${path}`, {
         method,

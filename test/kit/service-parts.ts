@@ -19,8 +19,9 @@ import type { Queue } from '#shared/ports/queue.ts';
 import type { Renderer } from '#shared/ports/renderer.ts';
 import { createInputChunks, createSnapshotChunks } from '#shared/state/chunks.ts';
 import { readSettings, writeSettings } from '#shared/state/settings.ts';
+import { putToken } from '#shared/state/tokens.ts';
 import { createApiApp } from '#functions/api/app.ts';
-import { grantToken, newToken } from '#functions/api/auth.ts';
+import { newToken } from '#functions/api/auth.ts';
 import type { ApiDeps } from '#functions/api/context.ts';
 import { createMailbox } from '#functions/api/mailbox.ts';
 import { addCluster } from '#functions/api/cluster-identity.ts';
@@ -256,7 +257,7 @@ export async function openApi(parts: ServiceParts, more: Partial<ApiDeps> = {}) 
   const grant = async (to: string, role: 'admin' | 'viewer', expiresAt?: string) => {
     const token = newToken(to);
     const user = role === 'admin' ? 'ada' : 'vera';
-    await grantToken(parts.store, to, token, {
+    await putToken(parts.store, to, token, {
       user,
       role,
       createdAt,

@@ -55,6 +55,9 @@ const routes: [method: string, path: string, may: 'all' | 'users' | 'admins' | '
   ['DELETE', '/api/v1/repositories/absent', 'admins'],
   ['POST', '/api/v1/repositories/absent/webhook-secret', 'admins', {}],
   ['GET', '/api/v1/projects', 'users'],
+  ['GET', '/api/v1/tokens', 'admins'],
+  ['POST', '/api/v1/tokens', 'admins', { user: 'eve', role: 'viewer' }],
+  ['DELETE', '/api/v1/tokens/absent', 'admins'],
   ['GET', '/api/v1/queues', 'users'],
   ['GET', '/api/v1/queues/hints/dead-letters', 'admins'],
   ['POST', '/api/v1/queues/hints/redrive', 'admins', {}],
@@ -367,6 +370,6 @@ function shapeOf(path: string): string {
   return path
     .replaceAll(/\{\w+\}|:\w+/g, '*')
     .replace(/(\/repositories\/templates)\/(?!\*)[\w-]+/, '$1/*')
-    .replace(/(\/applications|\/clusters|\/repositories|\/queues)\/(?!\*)[\w-]+/, '$1/*')
+    .replace(/(\/applications|\/clusters|\/repositories|\/tokens|\/queues)\/(?!\*)[\w-]+/, '$1/*')
     .replace(/(\/objects)((?:\/[\w*-]+)+)/, (_all, start, rest: string) => start + rest.replaceAll(/[\w-]+/g, '*'));
 }
