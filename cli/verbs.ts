@@ -104,6 +104,12 @@ export const verbs: readonly Verb[] = [
     load: () => import('./commands/repo.ts'),
   },
   {
+    name: 'token',
+    summary: 'list, add and revoke the tokens of people',
+    group: administering,
+    load: () => import('./commands/token.ts'),
+  },
+  {
     name: 'queues',
     summary: 'look into the queues, send dead letters again',
     group: administering,

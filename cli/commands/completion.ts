@@ -25,6 +25,7 @@ const applicationVerbs = [
 const subcommands: Record<string, readonly string[]> = {
   cluster: ['add', 'list', 'wait', 'renew', 'revoke', 'restore', 'remove'],
   repo: ['add', 'list', 'remove'],
+  token: ['list', 'add', 'revoke'],
   queues: ['list', 'peek', 'redrive'],
   completion: ['bash', 'zsh', 'fish'],
 };

@@ -12,12 +12,15 @@ import type {
   StreamEvent,
   TreeView,
 } from '#shared/messages/api.ts';
+import type { TokenView } from '#shared/messages/api-tokens.ts';
 import { fixtureData, type FixtureData } from './fixture-data.ts';
 
 export interface FixtureApi extends AsyncDisposable {
   url: string;
   token: string;
   data: FixtureData;
+  /** Tokens of people. */
+  tokens: TokenView[];
   /** `METHOD path body` of every call that changes something. */
   changes: { method: string; path: string; body: unknown }[];
   /** Changes an application and tells the stream. */
@@ -40,6 +43,7 @@ export async function startFixtureApi(
   options: { stream?: boolean; version?: string; metrics?: string; stuck?: boolean; unread?: boolean } = {},
 ): Promise<FixtureApi> {
   const data = fixtureData();
+  const tokens = fixtureTokens();
   const changes: FixtureApi['changes'] = [];
   const listeners = new Set<(event: StreamEvent) => void>();
   const timers = new Set<NodeJS.Timeout>();
@@ -80,6 +84,7 @@ export async function startFixtureApi(
     url: `http://127.0.0.1:${port}`,
     token: adminToken,
     data,
+    tokens,
     changes,
     update,
     streams: () => listeners.size,
@@ -262,6 +267,21 @@ export async function startFixtureApi(
       c.json({ webhookSecret: 'b'.repeat(64), previousUntil: '2026-01-02T00:00:00.000Z' }),
     );
     api.get('/api/v1/projects', (c) => c.json({ items: [] }));
+    api.get('/api/v1/tokens', (c) => c.json({ items: tokens }));
+    api.post('/api/v1/tokens', async (c) => {
+      const { user, role } = (await c.req.json()) as Pick<TokenView, 'user' | 'role'>;
+      const createdAt = new Date().toISOString();
+      const expiresAt = '2027-01-31T00:00:00.000Z';
+      const added = { id: 'd'.repeat(16), user, role, createdAt, expiresAt, grantedBy: 'mona', isCurrent: false };
+      return c.json({ ...added, secret: `hawser_shop_${'s'.repeat(43)}` }, 201);
+    });
+    api.delete('/api/v1/tokens/:id', (c) => {
+      if (tokens.some(({ id, isCurrent }) => isCurrent && id === c.req.param('id')))
+        throw new HawserError('conflict', 'there is no other token of an admin that never expires', {
+          hint: 'Grant one first.',
+        });
+      return c.body(null, 204);
+    });
     api.get('/api/v1/queues', (c) => c.json({ items: data.queues }));
     api.get('/api/v1/queues/:name/dead-letters', (c) => c.json({ items: data.deadLetters[c.req.param('name')] ?? [] }));
     api.post('/api/v1/queues/:name/redrive', (c) =>
@@ -401,6 +421,28 @@ export async function startFixtureApi(
     if ('closeAllConnections' in server) server.closeAllConnections();
     await closed;
   }
+}
+
+/** An admin's, which is in use; one that it granted; a viewer's. */
+function fixtureTokens(): TokenView[] {
+  const createdAt = new Date(Date.now() - 3 * 24 * 3600_000).toISOString();
+  const expiresAt = new Date(Date.now() + 90 * 24 * 3600_000 + 60_000).toISOString();
+  const [mona, bob, vera] = ['a', 'b', 'c'].map((letter) => letter.repeat(16)) as [string, string, string];
+  const by = { grantedBy: 'mona', grantedWith: mona };
+  return [
+    { id: bob, user: 'bob', role: 'admin', createdAt, ...by, isCurrent: false },
+    { id: mona, user: 'mona', role: 'admin', createdAt, isCurrent: true },
+    {
+      id: vera,
+      user: 'vera',
+      role: 'viewer',
+      createdAt,
+      expiresAt,
+      grantedBy: 'bob',
+      grantedWith: bob,
+      isCurrent: false,
+    },
+  ];
 }
 
 /** The summary of an application: its page without what only the page has. */

@@ -43,6 +43,7 @@ describe('help', () => {
   const subcommands: Record<string, string[]> = {
     cluster: ['add', 'list', 'wait', 'renew', 'revoke', 'restore', 'remove'],
     repo: ['add', 'list', 'rotate-secret', 'remove'],
+    token: ['list', 'add', 'revoke'],
     queues: ['list', 'peek', 'redrive'],
     completion: ['words'],
   };

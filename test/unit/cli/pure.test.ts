@@ -166,6 +166,8 @@ describe('what people type', () => {
     expect(await candidatesAfter(['get'], names)).toContain('applications');
     expect(await candidatesAfter(['sync', '--wait'], names)).toEqual(['podinfo', 'redis']);
     expect(await candidatesAfter(['get', 'clusters'], names)).toEqual([]);
+    expect(await candidatesAfter([], names)).toContain('token');
+    expect(await candidatesAfter(['token'], names)).toEqual(['list', 'add', 'revoke']);
     expect(await candidatesAfter(['cluster'], names)).toEqual([
       'add',
       'list',
