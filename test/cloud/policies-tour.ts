@@ -11,6 +11,7 @@ import { attributeNames } from '#shared/adapters/aws/sqs-body.ts';
 import { createSystemClock } from '#shared/adapters/embedded/system-clock.ts';
 import { sha256 } from '#shared/domain/digest.ts';
 import type { ApplicationDetail, ApplicationList } from '#shared/messages/api.ts';
+import type { GrantedToken } from '#shared/messages/api-tokens.ts';
 import type { ChunkStore } from '#shared/ports/chunk-store.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import { applicationKey, blocksKey, clusterKey, inputsKey, organisationKey, sortKeys } from '#shared/state/keys.ts';
@@ -260,6 +261,33 @@ export async function registerAndForget(tour: Tour): Promise<void> {
   for (const name of ['eks', 'spare']) await product.api('DELETE', `/api/v1/clusters/${name}`);
   const refused = await fetch(`${product.run.url}/api/v1/agent/token`, { method: 'POST', body: '{}' });
   if (refused.status < 400) throw new Error('somebody without a token was let in');
+}
+
+/** Somebody gets a token, logs in with it in two browsers, logs out of one, and is shut out of everything. */
+export async function letInAndShutOut({ product }: Tour): Promise<void> {
+  const { url } = product.run;
+  const asked = { user: 'vera', role: 'viewer', expires: '1h' };
+  const { id, secret } = await product.api<GrantedToken>('POST', '/api/v1/tokens', asked);
+  const session = (method: string, headers: object, body?: object) =>
+    fetch(`${url}/api/v1/session`, {
+      method,
+      headers: { 'content-type': 'application/json', 'x-hawser-request': '1', ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  const logIn = async () => {
+    const cookie = (await session('POST', {}, { token: secret })).headers.get('set-cookie')?.split(';')[0] ?? '';
+    if ((await session('GET', { cookie })).status !== 200) throw new Error('a session does not hold');
+    return cookie;
+  };
+  const [one, other] = [await logIn(), await logIn()];
+  await session('DELETE', { cookie: one });
+  const { items } = await product.api<{ items: { id: string }[] }>('GET', '/api/v1/tokens');
+  if (items.every((token) => token.id !== id)) throw new Error('the token is not listed');
+  await product.api('DELETE', `/api/v1/tokens/${id}`);
+  for (const headers of [{ cookie: one }, { cookie: other }, { authorization: `Bearer ${secret}` }]) {
+    const { status } = await session('GET', headers);
+    if (status !== 401) throw new Error(`a revoked token was answered ${status}`);
+  }
 }
 
 /** Messages that nobody can handle: they die, are looked at, sent again, and die again. Some of them are no text for a queue. */

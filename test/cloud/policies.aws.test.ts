@@ -101,6 +101,7 @@ function defineTests(): void {
   it('drift, and what people do by hand', () => tours.useEveryButton(tour));
   it('many large objects, and an application with children', () => tours.growAndShrink(tour));
   it('repositories and clusters are registered and forgotten', () => tours.registerAndForget(tour));
+  it('people are let in and shut out again, with their sessions (NT-110)', () => tours.letInAndShutOut(tour));
   it('messages that nobody can handle die, and are sent again', () =>
     tours.poisonEveryQueue(
       tour,
