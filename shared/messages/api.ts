@@ -45,6 +45,8 @@ export const ApplicationSummary = z
     parent: z.string().optional(),
     updatedAt: z.string(),
     deleting: z.boolean(),
+    /** Its declaration cannot be, for now: `message` says why. */
+    invalid: z.boolean().optional(),
   })
   .meta({ ref: 'ApplicationSummary' });
 export type ApplicationSummary = z.infer<typeof ApplicationSummary>;
@@ -269,6 +271,8 @@ export const RepositoryView = z
     lastRevision: z.string().optional(),
     lastSeenAt: z.string().optional(),
     error: z.string().optional(),
+    /** When that began. */
+    errorSince: z.string().optional(),
     hasCredentials: z.boolean(),
     /** Paths below the service's URL, by provider. */
     webhookPath: z.string(),

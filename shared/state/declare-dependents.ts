@@ -12,8 +12,8 @@ import { eachRow } from './update.ts';
 /** After a GitRepository changed: declares the Kustomizations that read it again. */
 export async function declareReaders(context: DeclareContext, gitRepository: JsonObject): Promise<void> {
   const { namespace, name } = identity(gitRepository);
-  await eachApplication(context, async (application) => {
-    if (application.kind !== 'Kustomization') return;
+  const mayRead = ({ kind }: StoredSummary) => kind === 'Kustomization';
+  await eachApplication(context, mayRead, async (application) => {
     const ref = sourceRefOf(application.declared);
     if (ref.namespace === (namespace || 'default') && ref.name === name) await declareAgain(context, application);
   });
@@ -21,7 +21,8 @@ export async function declareReaders(context: DeclareContext, gitRepository: Jso
 
 /** Another fence: what lies behind it is held against it anew, not only with the next push (NT-160); what waited for it comes in. */
 export async function declareMembers(context: DeclareContext, project: string): Promise<void> {
-  await eachApplication(context, async (application) => {
+  const mayBelong = (summary: StoredSummary) => summary.invalid === true || summary.project === project;
+  await eachApplication(context, mayBelong, async (application) => {
     if (application.invalid !== undefined && projectOf(application.declared) === project)
       await declareAgain(context, application);
     else if (application.project === project)
@@ -31,13 +32,15 @@ export async function declareMembers(context: DeclareContext, project: string): 
 
 /** Declares again what could not be so far: the cluster that it names may be there by now. */
 export async function declareInvalid(context: DeclareContext): Promise<void> {
-  await eachApplication(context, async (application) => {
+  const isInvalid = ({ invalid }: StoredSummary) => invalid === true;
+  await eachApplication(context, isInvalid, async (application) => {
     if (application.invalid !== undefined) await declareAgain(context, application);
   });
 }
 
 async function eachApplication(
   { deps, request }: DeclareContext,
+  concerns: (summary: StoredSummary) => boolean,
   act: (application: Application) => Promise<void>,
 ): Promise<void> {
   let ids: string[] = [];
@@ -50,7 +53,7 @@ async function eachApplication(
     });
   };
   for await (const row of eachRow<StoredSummary>(deps.store, organisationKey(request.organisation), 'APP#')) {
-    ids.push(row.value.id);
+    if (concerns(row.value)) ids.push(row.value.id);
     if (ids.length === 100) await flush();
   }
   await flush();

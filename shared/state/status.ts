@@ -168,6 +168,7 @@ export function summarise(application: Application, status: StoredStatus, now: s
     ...(application.parent === undefined ? {} : { parent: application.parent }),
     updatedAt: now,
     deleting: application.deleting !== undefined,
+    ...(application.invalid === undefined ? {} : { invalid: true }),
   };
 }
 
