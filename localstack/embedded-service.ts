@@ -1,9 +1,8 @@
 import { sha256 } from '#shared/domain/digest.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import { organisationKey, sortKeys } from '#shared/state/keys.ts';
-import { getToken, putToken } from '#shared/state/tokens.ts';
 import { newToken } from '#functions/api/auth.ts';
-import { prepareOrganisation } from '#functions/api/prepare.ts';
+import { keepAdmin, prepareOrganisation } from '#functions/api/prepare.ts';
 import type { RunningService, ServiceStart } from './running-service.ts';
 import { startService } from './service.ts';
 
@@ -22,14 +21,7 @@ export async function startEmbeddedService(start: ServiceStart): Promise<Running
     rootPublicKey: (of) => signer.rootPublicKey(of),
     async prepare(remembered) {
       await prepareOrganisation(store, organisation);
-      const now = Date.now();
-      // What was revoked stays revoked.
-      if (remembered !== undefined && (await getToken(store, organisation, sha256(remembered), now)) !== undefined)
-        return remembered;
-      const token = newToken(organisation);
-      const createdAt = new Date(now).toISOString();
-      await putToken(store, organisation, token, { user: 'admin', role: 'admin', createdAt });
-      return token;
+      return keepAdmin(service.api, organisation, remembered);
     },
     async register(cluster, remembered) {
       const token = remembered ?? newToken(organisation, cluster.name);

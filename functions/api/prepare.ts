@@ -1,9 +1,15 @@
 import { compileAppProject } from '#shared/domain/compile/app-project.ts';
+import { sha256 } from '#shared/domain/digest.ts';
 import type { Clock } from '#shared/ports/clock.ts';
 import type { StateStore } from '#shared/ports/state-store.ts';
 import { organisationKey, sortKeys } from '#shared/state/keys.ts';
-import { putToken } from '#shared/state/tokens.ts';
+import { getToken, putToken } from '#shared/state/tokens.ts';
 import { newToken } from './auth.ts';
+
+interface Deps {
+  store: StateStore;
+  clock: Clock;
+}
 
 /** Makes what an organisation starts with, where it is not there yet: the project `default`, which permits everything as Argo CD's does. */
 export async function prepareOrganisation(store: StateStore, organisation: string): Promise<void> {
@@ -29,7 +35,7 @@ export async function prepareOrganisation(store: StateStore, organisation: strin
  * Only puts rows, so that who prepares need not be able to read what is there.
  */
 export async function grantAdmin(
-  { store, clock }: { store: StateStore; clock: Clock },
+  { store, clock }: Deps,
   organisation: string,
   { again = false }: { again?: boolean } = {},
 ): Promise<string | undefined> {
@@ -39,7 +45,21 @@ export async function grantAdmin(
     { absent: true },
   );
   if (!isFirst && !again) return undefined;
+  return grantAnother({ store, clock }, organisation);
+}
+
+/** The admin's token of a service that remembers it: the one of before if it holds, else another. What was revoked stays so. */
+export async function keepAdmin(deps: Deps, organisation: string, remembered: string | undefined): Promise<string> {
+  const before =
+    remembered === undefined
+      ? undefined
+      : await getToken(deps.store, organisation, sha256(remembered), deps.clock.now());
+  return before?.role === 'admin' && remembered !== undefined ? remembered : grantAnother(deps, organisation);
+}
+
+async function grantAnother({ store, clock }: Deps, organisation: string): Promise<string> {
   const token = newToken(organisation);
+  const createdAt = new Date(clock.now()).toISOString();
   await putToken(store, organisation, token, { user: 'admin', role: 'admin', createdAt });
   return token;
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { grantAdmin } from '#functions/api/prepare.ts';
+import { grantAdmin, keepAdmin } from '#functions/api/prepare.ts';
 import { sha256 } from '#shared/domain/digest.ts';
 import { GrantedToken, TokenView } from '#shared/messages/api-tokens.ts';
 import { grantAgentToken } from '#shared/state/agent-tokens.ts';
@@ -221,6 +221,16 @@ describe('revoking a token (NT-110)', () => {
     expect(await revoke(idOf(first), second)).toBe(204);
 
     expect([await statusOf(first), await statusOf(second)]).toEqual([401, 200]);
+  });
+
+  it('holds over a new start of a service that remembers its admin’s token', async () => {
+    const first = await keepAdmin(parts, organisation, undefined);
+    expect(await keepAdmin(parts, organisation, first)).toBe(first);
+    await revoke(idOf(first));
+    const second = await keepAdmin(parts, organisation, first);
+
+    expect([await statusOf(first), await statusOf(second)]).toEqual([401, 200]);
+    expect(await statusOf(await keepAdmin(parts, organisation, api.tokens.viewer))).toBe(200);
   });
 
   it('leaves events that say who did it', async () => {
