@@ -3,6 +3,7 @@ import type { JsonObject } from '#shared/domain/json.ts';
 import { inParallel } from '#shared/domain/parallel.ts';
 import type { SnapshotRoot } from '#shared/domain/snapshot.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
+import { byParent } from '#shared/state/bring-back.ts';
 import { declareObjects } from '#shared/state/declare.ts';
 import type { DeclareItem } from '#shared/state/declare-context.ts';
 import { orderDeletion, type Cascade } from '#shared/state/delete-application.ts';
@@ -39,7 +40,7 @@ export async function registerChildren(
     homeCluster: parent.cluster,
     defaultCluster: await deps.defaultCluster(job.organisation),
     parent: parent.id,
-    by: `application ${parent.id}`,
+    by: byParent(parent.id),
     trace: job.trace,
   });
   const declared = [...new Set(items.flatMap((item) => (item.application === undefined ? [] : [item.application])))];
@@ -97,7 +98,7 @@ async function deleteAll(
     // One that is being deleted already gets its order again: who ordered it may have died before sending it.
     if (child === undefined || child.parent !== parent.id) return;
     await orderDeletion(deps, job.organisation, child, {
-      by: `application ${parent.id}`,
+      by: byParent(parent.id),
       trace: job.trace,
       ...(child.deleting === undefined ? {} : { cascade: child.deleting.cascade }),
     });

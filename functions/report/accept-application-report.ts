@@ -10,6 +10,7 @@ import type {
   ResourceStatus,
 } from '#shared/domain/status.ts';
 import type { ApplicationReport, OpenedReport } from '#shared/messages/agent-report.ts';
+import { bringBack, byParent } from '#shared/state/bring-back.ts';
 import { forgetApplication } from '#shared/state/delete-application.ts';
 import { writeEvents } from '#shared/state/events.ts';
 import { dropHead, readHead, rootOf } from '#shared/state/heads.ts';
@@ -36,7 +37,7 @@ export async function acceptApplicationReport(
   const { epoch, sequence } = received.report;
   if (report.deleted === true) {
     if (application.deleting !== undefined && (await isCarriedOut(deps, organisation, application.cluster, report)))
-      await forgetApplication(deps, organisation, application);
+      await forget(deps, organisation, application, application.deleting.by);
     return { isAhead: false };
   }
   let isAhead = false;
@@ -97,6 +98,14 @@ function overtaken(
       ? { report: { ...last, resources: sequence }, resources: report.resources as ResourceStatus[] }
       : {}),
   };
+}
+
+/** Forgets what is deleted; where somebody else than its parent had it deleted, the parent may declare it again. */
+async function forget(deps: ReportDeps, organisation: string, application: Application, by: string): Promise<void> {
+  await forgetApplication(deps, organisation, application);
+  if (application.parent === undefined || by === byParent(application.parent)) return;
+  const trace = `deleted-${application.id}-${deps.clock.now()}`;
+  await bringBack(deps, organisation, application, { message: `it was deleted by ${by}`, trace });
 }
 
 /** The agent of a cluster where an application was has let go of it: the cluster's list need not name it any more. */

@@ -7,8 +7,10 @@ import { compileFluxKustomization, kustomizationId, sourceRefOf } from '../domai
 import { unsupportedExpressions } from '../domain/ignore-rules.ts';
 import { applicationViolations } from '../domain/fence.ts';
 import { canonicalJson, isJsonObject, type JsonObject } from '../domain/json.ts';
+import { bringsBack } from './bring-back.ts';
 import { createLookups, identity, type DeclareContext, type DeclareItem } from './declare-context.ts';
 import { applicationKey, organisationKey, sortKeys } from './keys.ts';
+import { getApplication } from './registry.ts';
 import { updateStatus } from './status.ts';
 
 /** What a plan wrote down about an application: the row `CLOSURE`. */
@@ -41,10 +43,13 @@ export async function declareApplication(context: DeclareContext, object: JsonOb
   const partition = applicationKey(request.organisation, id);
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const before = await deps.store.get<Application>(partition, sortKeys.spec);
-    refuseForeign(compiled, before?.value);
-    const next = carryOver(compiled, before?.value, deps.clock.now());
+    const parent = await otherParent(context, compiled, before?.value);
+    refuseForeign(compiled, before?.value, parent);
+    const next = carryOver(compiled, before?.value, parent, deps.clock.now());
     const same = before !== undefined && canonicalJson(before.value) === canonicalJson(next);
     item.action = before === undefined ? 'created' : same ? 'unchanged' : 'configured';
+    if (parent !== undefined)
+      item.message = [message, declaredBy(parent)].filter((text) => text !== undefined).join('; ');
     if (request.dryRun) return item;
     const revision = (before?.revision ?? 0) + (same ? 0 : 1);
     const condition = before === undefined ? ({ absent: true } as const) : { revision: before.revision };
@@ -64,17 +69,32 @@ export async function declareApplication(context: DeclareContext, object: JsonOb
   throw new HawserError('conflict', `application ${id} is being changed by too many at once`, { retry: 'later' });
 }
 
+/** The application that declares this one already, where it is not who declares it now. One that is gone holds nothing any more. */
+async function otherParent(
+  { deps, request }: DeclareContext,
+  compiled: Application,
+  before: Application | undefined,
+): Promise<Application | undefined> {
+  if (before?.parent === undefined || before.parent === compiled.parent) return undefined;
+  return getApplication(deps.store, request.organisation, before.parent);
+}
+
+function declaredBy(parent: Application): string {
+  const when = bringsBack(parent) ? 'at once' : 'with its next sync';
+  return `it is declared by application ${parent.id}, which brings back ${when} what Git says`;
+}
+
 /** Two declarations may come to one id, or two parents to one declaration: the first keeps it, or each would prune the other's objects. */
-function refuseForeign(compiled: Application, before: Application | undefined): void {
+function refuseForeign(compiled: Application, before: Application | undefined, other: Application | undefined): void {
   if (before === undefined) return;
-  const { kind, namespace, name, parent } = before;
+  const { kind, namespace, name } = before;
   if (kind !== compiled.kind || namespace !== compiled.namespace || name !== compiled.name) {
     throw new HawserError('conflict', `its id ${compiled.id} is that of the ${kind} ${namespace}/${name} already`, {
       hint: 'Give one of them another name.',
     });
   }
-  if (compiled.parent !== undefined && parent !== undefined && parent !== compiled.parent) {
-    throw new HawserError('conflict', `application ${compiled.id} is declared by ${parent} already`);
+  if (compiled.parent !== undefined && other !== undefined) {
+    throw new HawserError('conflict', `application ${compiled.id} is declared by ${other.id} already`);
   }
 }
 
@@ -198,8 +218,16 @@ function invalidApplication(declared: JsonObject, context: CompileContext, messa
   };
 }
 
-/** Keeps what belongs to the service rather than to the declaration: uid, times, generation, what somebody did by hand. */
-function carryOver(compiled: Application, before: Application | undefined, now: number): Application {
+/**
+ * Keeps what belongs to the service rather than to the declaration: uid, times, generation, what somebody did by hand, and
+ * whose child it is: who hands in a change of a child does not take it away from its parent.
+ */
+function carryOver(
+  compiled: Application,
+  before: Application | undefined,
+  parent: Application | undefined,
+  now: number,
+): Application {
   const metadata = isJsonObject(compiled.declared['metadata']) ? compiled.declared['metadata'] : {};
   const old = isJsonObject(before?.declared['metadata']) ? before.declared['metadata'] : {};
   const sameSpec =
@@ -222,6 +250,7 @@ function carryOver(compiled: Application, before: Application | undefined, now: 
     ...kept,
     declared,
     ...(former.size === 0 ? {} : { formerClusters: [...former].sort() }),
+    ...(parent === undefined ? {} : { parent: parent.id }),
     ...(before?.suspendedByHand ? { suspendedByHand: true, policy: { ...kept.policy, suspended: true } } : {}),
   };
 }

@@ -6,6 +6,7 @@ import type { Application } from '#shared/domain/application.ts';
 import type { SyncRequest } from '#shared/domain/snapshot.ts';
 import { Accepted, ConfirmBody, RollbackBody, SyncBody } from '#shared/messages/api-changes.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
+import { bringBack } from '#shared/state/bring-back.ts';
 import { forgetApplication, orderDeletion } from '#shared/state/delete-application.ts';
 import { readHead, takeTicket } from '#shared/state/heads.ts';
 import { sendHints } from '#shared/state/hints.ts';
@@ -119,6 +120,7 @@ async function remove(
   if ((await readHead(deps.store, organisation, application.cluster, application.id)) === undefined) {
     // Nothing was ever published: there is nothing in the cluster to order about.
     await forgetApplication(deps, organisation, application);
+    await bringBack(deps, organisation, application, { message: `it was deleted by ${user}`, trace: randomUUID() });
     return { application: application.id };
   }
   const generation = await orderDeletion(deps, organisation, application, { by: user, trace: randomUUID(), cascade });

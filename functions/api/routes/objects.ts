@@ -3,6 +3,8 @@ import { Hono } from 'hono';
 import { HawserError } from '#shared/errors.ts';
 import { isJsonObject, type JsonObject } from '#shared/domain/json.ts';
 import { ApplyBody, ApplyResult } from '#shared/messages/api-changes.ts';
+import { bringBack } from '#shared/state/bring-back.ts';
+import type { DeclareItem } from '#shared/state/declare-context.ts';
 import { declareObjects } from '#shared/state/declare.ts';
 import { organisationKey } from '#shared/state/keys.ts';
 import { getApplications, getCluster, listProjects } from '#shared/state/registry.ts';
@@ -42,6 +44,7 @@ export function objectRoutes(deps: ApiDeps): Hono<ApiEnv> {
       trace: randomUUID(),
       ...(body.dryRun ? { dryRun: true } : {}),
     });
+    if (!body.dryRun) await restoreParents(deps, organisation, items, user);
     return c.json({ items });
   });
   app.get('/:kind', describe('declared objects of a kind, with status'), async (c) => {
@@ -64,6 +67,22 @@ export function objectRoutes(deps: ApiDeps): Hono<ApiEnv> {
     return c.json(found);
   });
   return app;
+}
+
+/** What was handed in may be what an application declares: it brings back what Git says, as with every other object. */
+async function restoreParents(
+  deps: ApiDeps,
+  organisation: string,
+  items: readonly DeclareItem[],
+  user: string,
+): Promise<void> {
+  const changed = items.flatMap((item) =>
+    item.action === 'configured' && item.application !== undefined ? [item.application] : [],
+  );
+  const children = await getApplications(deps.store, organisation, changed);
+  const oneEach = new Map(children.flatMap((child) => (child.parent === undefined ? [] : [[child.parent, child]])));
+  for (const child of oneEach.values())
+    await bringBack(deps, organisation, child, { message: `it was changed by ${user}`, trace: randomUUID() });
 }
 
 async function listObjects(deps: ApiDeps, organisation: string, kind: string, name?: string): Promise<JsonObject[]> {

@@ -5,7 +5,7 @@ import { ownerMark } from '#shared/domain/tracking.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
 import type { Row } from '#shared/ports/state-store.ts';
 import { declareObjects } from '#shared/state/declare.ts';
-import { orderDeletion } from '#shared/state/delete-application.ts';
+import { forgetApplication, orderDeletion } from '#shared/state/delete-application.ts';
 import { readHead, rootOf, takeTicket, type Head } from '#shared/state/heads.ts';
 import { applicationKey, organisationKey } from '#shared/state/keys.ts';
 import { getApplication } from '#shared/state/registry.ts';
@@ -510,6 +510,20 @@ describe('app of apps', () => {
 
     expect(await getApplication(parts.store, organisation, 'one')).toHaveProperty('deleting.cascade', 'foreground');
     expect(await getApplication(parts.store, organisation, 'two')).toHaveProperty('deleting.cascade', 'orphan');
+  });
+
+  it('lets another application declare what the one that is gone declared', async () => {
+    await push({ ...children(['one']), 'others/children.yaml': child('one') });
+    await declare(argo('apps'));
+    await declare(argo('others'));
+    expect(await conditions('others')).toEqual([
+      'SyncError: Application one: application one is declared by apps already',
+    ]);
+
+    const parent = await getApplication(parts.store, organisation, 'apps');
+    if (parent) await forgetApplication(parts, organisation, parent);
+    await request('others', sync);
+    expect(await getApplication(parts.store, organisation, 'one')).toMatchObject({ parent: 'others' });
   });
 
   it('refuses a second application under an id that is taken (two owners would prune each other’s objects)', async () => {
