@@ -24,18 +24,22 @@ export interface Waiting {
 /**
  * Waits until every application is where its goals want it, telling of each one as it gets there.
  * Answers the exit code: 1 where one failed or the time was up.
+ *
+ * @param timeoutMs What was asked for, for the words.
+ * @param end When the time is up (ms since 1970), where some of it is used already.
  */
 export async function awaitGoals(
   client: Client,
   context: Context,
   list: readonly Waiting[],
   timeoutMs: number,
+  end = context.now() + timeoutMs,
 ): Promise<number> {
   const open = new Map(list.map((waiting) => [waiting.application.id, waiting]));
   const verdicts = new Map<string, Verdict>();
   const progress = createProgress(context.err);
   const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), timeoutMs);
+  const timer = setTimeout(() => timeout.abort(), Math.max(0, end - context.now()));
   const signal = AbortSignal.any([timeout.signal, context.signal]);
   let code: number = exitCode.done;
   try {
@@ -61,12 +65,12 @@ export async function awaitGoals(
     clearTimeout(timer);
     progress.clear();
   }
-  const end = context.signal.aborted ? 'stopped waiting' : `not within ${span(timeoutMs)}`;
+  const ending = context.signal.aborted ? 'stopped waiting' : `not within ${span(timeoutMs)}`;
   for (const waiting of open.values()) {
     const { id, name } = waiting.application;
     remark(
       context,
-      `${context.errColour.paint('bad', 'error:')} ${oneLine(name)}: ${end}: ${cut(oneLine(verdicts.get(id)?.why ?? ''), mostWords)}`,
+      `${context.errColour.paint('bad', 'error:')} ${oneLine(name)}: ${ending}: ${cut(oneLine(verdicts.get(id)?.why ?? ''), mostWords)}`,
     );
     remark(context, `       See \`hawser events ${id}\` and \`hawser tree ${id}\`.`);
   }

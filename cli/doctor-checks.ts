@@ -14,8 +14,8 @@ export interface Check {
   todo?: string;
 }
 
-/** The service reads a repository at least this often; beyond it something is stuck. */
-const pollMs = 5 * 60_000;
+/** The service polls a repository within 5 minutes; past twice that something is stuck. */
+const lateMs = 10 * 60_000;
 
 /** Whether client and service fit: same major and minor version (before 1.0 minor versions may differ in contract). Pure. */
 export function checkVersions(client: string, server: string): Check {
@@ -83,9 +83,11 @@ export function checkRepositories(repositories: readonly RepositoryView[], now: 
       const how = isSshUrl(repository.url)
         ? '`hawser repo add URL --ssh-private-key-path FILE --known-hosts FILE`'
         : '`hawser repo add URL --username … --password -`';
-      const todo = repository.hasCredentials
-        ? `Check its address, and its credentials with ${how}.`
-        : `Check its address; if it is private, give credentials with ${how}.`;
+      const todo = !maybeLocked.test(repository.error)
+        ? 'Bring it back, or correct `targetRevision` (`spec.ref` in Flux) where it is declared.'
+        : repository.hasCredentials
+          ? `Check its address, and its credentials with ${how}.`
+          : `Check its address; if it is private, give credentials with ${how}.`;
       return { grade: 'fail', subject, finding: repository.error, todo };
     }
     if (repository.lastSeenAt === undefined) {
@@ -99,13 +101,19 @@ export function checkRepositories(repositories: readonly RepositoryView[], now: 
           }
         : { grade: 'ok', subject, finding: 'is registered; no application reads it' };
     }
-    const late = now - Date.parse(repository.lastSeenAt) > pollMs && repository.applications > 0;
-    const finding = `was read ${age(repository.lastSeenAt, now)} ago`;
+    // `lastSeenAt` is when something new was seen; a repository may well be quiet for days.
+    const last = repository.lastPolledAt;
+    const quiet = `brought something new ${age(repository.lastSeenAt, now)} ago`;
+    const finding = last === undefined ? quiet : `${quiet}, was polled ${age(last, now)} ago`;
+    const late = last !== undefined && now - Date.parse(last) > lateMs && repository.applications > 0;
     return late
       ? { grade: 'warn', subject, finding, todo: 'It should be polled every few minutes: see `hawser queues list`.' }
       : { grade: 'ok', subject, finding };
   });
 }
+
+/** Everything but a revision that is not there may come from a wrong address or a lack of credentials. */
+const maybeLocked = /^(?!The repository has no )/;
 
 /** Pure. */
 export function checkQueues(queues: readonly z.infer<typeof QueueView>[]): Check[] {
@@ -155,8 +163,14 @@ export function checkApplications(applications: readonly ApplicationSummary[]): 
       },
     ];
   }
+  // Without a sync status what Git says could not be read, rendered or permitted.
   const broken = applications.filter(
-    ({ operation, health }) => operation === 'Failed' || operation === 'Error' || health === 'Degraded',
+    ({ operation, health, sync, invalid }) =>
+      operation === 'Failed' ||
+      operation === 'Error' ||
+      health === 'Degraded' ||
+      sync === 'Unknown' ||
+      invalid === true,
   );
   const held = applications.filter((one) => one.held);
   const fine: Check = {
@@ -166,12 +180,13 @@ export function checkApplications(applications: readonly ApplicationSummary[]): 
   };
   return [
     ...(broken.length === 0 ? [fine] : []),
-    ...broken.slice(0, 10).map(({ id, health, message, healthMessage }): Check => ({
+    ...broken.slice(0, 10).map(({ id, health, sync, message, healthMessage }): Check => ({
       grade: 'warn',
       subject: `application ${id}`,
-      finding: `${health}: ${message ?? healthMessage ?? 'its last sync failed'}`,
+      finding: `${sync}, ${health}: ${message ?? healthMessage ?? (sync === 'Unknown' ? 'it has not been read yet' : 'its last sync failed')}`,
       todo: `See \`hawser events ${id}\` and \`hawser tree ${id}\`.`,
     })),
+    ...(broken.length > 10 ? [moreOf(broken.length - 10)] : []),
     ...held.slice(0, 10).map(({ id }): Check => ({
       grade: 'warn',
       subject: `application ${id}`,
@@ -179,6 +194,15 @@ export function checkApplications(applications: readonly ApplicationSummary[]): 
       todo: `Look at them with \`hawser confirm ${id}\`.`,
     })),
   ];
+}
+
+function moreOf(count: number): Check {
+  return {
+    grade: 'warn',
+    subject: 'applications',
+    finding: `${counted(count, 'more application')} in trouble`,
+    todo: 'See `hawser get applications`.',
+  };
 }
 
 function deliveriesIn(metrics: string): Map<string, number> {

@@ -1,6 +1,7 @@
 import type { ApplicationDetail, ApplicationList, ApplicationSummary } from '#shared/messages/api.ts';
 import type { Client, Query } from './client.ts';
 import { exitCode, Failure, RefusedByService, refused } from './failure.ts';
+import { kindNames } from './kinds.ts';
 import { nearest } from './near.ts';
 import { oneLine } from './output/escape.ts';
 
@@ -45,11 +46,29 @@ export async function findApplications(client: Client, typed: readonly string[])
   return [...new Map(found.map((one) => [one.id, one])).values()];
 }
 
-/** Those that the text means: one with this id, or else all with this name or namespace/name. Pure. */
+/** Those that the text means: one with this id, or else all with this name, namespace/name, or a kind before it. Pure. */
 export function matching(applications: readonly ApplicationSummary[], typed: string): ApplicationSummary[] {
   const byId = applications.filter(({ id }) => id === typed);
   if (byId.length > 0) return byId;
-  return applications.filter(({ name, namespace }) => typed === name || typed === `${namespace}/${name}`);
+  const byName = applications.filter(({ name, namespace }) => typed === name || typed === `${namespace}/${name}`);
+  if (byName.length > 0) return byName;
+  const [, word = '', rest = ''] = /^([^/]+)\/(.+)$/.exec(typed) ?? [];
+  const kind = kindOfWord(word);
+  return kind === undefined
+    ? []
+    : matching(
+        applications.filter((one) => one.kind === kind),
+        rest,
+      );
+}
+
+/** As `-o name` prints it and kubectl, argocd and flux take it: `application.argoproj.io/podinfo`, `app/podinfo`, `ks/infra`. */
+function kindOfWord(word: string): ApplicationSummary['kind'] | undefined {
+  const plain = word.toLowerCase().split('.', 1)[0] ?? '';
+  const isOf = (kind: 'applications' | 'kustomizations') =>
+    plain === kind || (kindNames[kind] as readonly string[]).includes(plain);
+  if (isOf('applications')) return 'Application';
+  return isOf('kustomizations') ? 'Kustomization' : undefined;
 }
 
 function ambiguous(typed: string, found: readonly ApplicationSummary[]): Failure {

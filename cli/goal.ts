@@ -69,8 +69,15 @@ export function describeState(application: ApplicationDetail): string {
     const all = application.desired?.objectCount ?? application.objects;
     parts.push(`syncing ${Math.min(operation.resources.length, all)} of ${all}`);
   }
-  const message = application.healthMessage ?? application.message;
+  const message = reasonOf(application);
   return `${parts.join(', ')}${message === undefined || message === '' ? '' : `: ${message}`}`;
+}
+
+/** Why it is not where it should be. What keeps it from being applied comes before what that does to its health. */
+function reasonOf({ id, sync, held, hold, message, healthMessage }: ApplicationDetail): string | undefined {
+  if (held)
+    return `prunes are held back: ${hold?.reason ?? 'they need a confirmation'}; look at them with \`hawser confirm ${id}\``;
+  return sync === 'Synced' ? (healthMessage ?? message) : (message ?? healthMessage);
 }
 
 function failed(application: ApplicationDetail): Verdict {

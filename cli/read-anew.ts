@@ -37,9 +37,9 @@ export async function readAnew(
       }
       if (open.size === 0) break;
       const names = [...open.values()].map(({ application }) => oneLine(application.name));
-      if (context.now() >= end || context.signal.aborted) throw notInTime(names, timeoutMs, context.signal.aborted);
+      if (context.now() >= end || context.signal.aborted) throw notInTime(open, timeoutMs, context.signal.aborted);
       progress.show(names.map((name) => `${name}  reading what Git says`));
-      await context.sleep(delay, context.signal);
+      await context.sleep(Math.max(0, Math.min(delay, end - context.now())), context.signal);
     }
   } finally {
     progress.clear();
@@ -63,11 +63,18 @@ function isRead(application: ApplicationDetail | undefined, ticket: number | und
 
 const failures: ReadonlySet<string> = new Set(['ComparisonError', 'InvalidSpecError', 'SourceMissing']);
 
-function notInTime(names: readonly string[], timeoutMs: number, isAborted: boolean): Failure {
+function notInTime(
+  open: ReadonlyMap<string, { application: ApplicationSummary }>,
+  timeoutMs: number,
+  isAborted: boolean,
+): Failure {
+  const applications = [...open.values()].map(({ application }) => application);
+  const names = applications.map(({ name }) => oneLine(name)).join(', ');
+  const repositories = [...new Set(applications.map(({ repository }) => oneLine(repository)))].join(', ');
   const what = isAborted ? 'stopped waiting' : `not within ${span(timeoutMs)}`;
   return new Failure(
     isAborted ? exitCode.interrupted : exitCode.differs,
-    `${names.join(', ')}: ${what}: Git is being read`,
-    'See `hawser queues` and `hawser doctor`.',
+    `${names}: ${what}: Git is being read: ${repositories}`,
+    'See `hawser doctor` and `hawser queues list`. `hawser sync --published` does without Git.',
   );
 }

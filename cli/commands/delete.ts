@@ -8,7 +8,7 @@ import { timeoutOption } from '../duration.ts';
 import { findApplications } from '../find-application.ts';
 import { counted } from '../output/count.ts';
 import { oneLine } from '../output/escape.ts';
-import { say } from '../output/print.ts';
+import { remark, say } from '../output/print.ts';
 import { examples } from '../program.ts';
 
 interface Options {
@@ -56,6 +56,13 @@ async function deleteAll(context: Context, client: Client, names: readonly strin
     say(
       context,
       `${oneLine(application.name)} is being deleted${options.cascade === 'orphan' ? '; its objects stay' : ''}`,
+    );
+  }
+  for (const { name, parent } of applications) {
+    if (parent === undefined || applications.some(({ id }) => id === parent)) continue;
+    remark(
+      context,
+      `${context.errColour.paint('changing', 'warning:')} ${oneLine(name)} is declared by application ${oneLine(parent)}, which declares it again as long as Git does`,
     );
   }
   if (options.wait !== true) return;

@@ -57,6 +57,7 @@ export function register(command: Command, context: Context): void {
 async function sync(context: Context, client: Client, names: string[], options: Options, self: Command): Promise<void> {
   const format = formatOf(self, ['json', 'yaml', 'name']);
   const applications = await findApplications(client, names);
+  const end = context.now() + options.timeout;
   if (options.published !== true) await readAnew(client, context, applications, options.timeout);
   const requests = await Promise.all(
     applications.map(async (application) => {
@@ -81,7 +82,7 @@ async function sync(context: Context, client: Client, names: string[], options: 
     const waiting = accepted.map(({ request, answer }) =>
       waitingFor(request.application, request.detail, answer, options.dryRun !== true),
     );
-    context.setExitCode(await awaitGoals(client, context, waiting, options.timeout));
+    context.setExitCode(await awaitGoals(client, context, waiting, options.timeout, end));
   }
   if (format === 'json' || format === 'yaml')
     await printData(context, format, { items: accepted.map(({ answer }) => answer) });

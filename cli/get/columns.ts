@@ -101,8 +101,15 @@ export function eventColumns(now: number): Column<EventView>[] {
     { header: 'REVISION', wide: true, of: ({ revision }) => shortRevision(revision) },
     { header: 'BY', wide: true, of: ({ by }) => by },
     { header: 'OBJECT', wide: true, of: ({ object }) => object },
-    { header: 'MESSAGE', flexible: true, of: ({ message }) => message },
+    { header: 'MESSAGE', flexible: true, of: messageOfEvent },
   ];
+}
+
+/** `Service shop/web: it was deleted`: what happened to an object says little without its name. */
+function messageOfEvent({ message, object }: EventView): string {
+  const [, kind, namespace, name] = object?.split('/') ?? [];
+  if (kind === undefined || name === undefined || name === '' || message.startsWith(`${kind} `)) return message;
+  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}: ${message}`;
 }
 
 export function gitRepositoryColumns(now: number): Column<JsonObject>[] {

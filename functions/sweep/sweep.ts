@@ -25,9 +25,10 @@ export interface SweepDeps {
   pollSeconds: number;
 }
 
-/** When a repository is polled next: the row `POLL`. */
+/** When a repository is polled next, and was last: the row `POLL`. Both in ms since 1970. */
 interface Poll {
   nextAt: number;
+  at?: number;
 }
 
 /** Garbage is looked for this often. */
@@ -47,7 +48,7 @@ export async function sweep(deps: SweepDeps, organisation: string): Promise<{ po
     await updateRow<Poll>(deps.store, repositoryKey(organisation, repository.id), 'POLL', (poll) => {
       due = poll === undefined || poll.nextAt <= now;
       const wait = deps.pollSeconds * (1 + Math.random() / 3) * 1000;
-      return due ? { nextAt: now + wait } : undefined;
+      return due ? { nextAt: now + wait, at: now } : undefined;
     });
     if (!due) continue;
     const at = new Date(now).toISOString();

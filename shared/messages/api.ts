@@ -269,7 +269,10 @@ export const RepositoryView = z
     url: z.string(),
     applications: z.number(),
     lastRevision: z.string().optional(),
+    /** When something new was seen last; a quiet repository keeps it for long. */
     lastSeenAt: z.string().optional(),
+    /** When it was last asked for without a push having been announced. */
+    lastPolledAt: z.string().optional(),
     error: z.string().optional(),
     /** When that began. */
     errorSince: z.string().optional(),

@@ -157,12 +157,14 @@ async function readRepositories(deps: ApiDeps, organisation: string): Promise<Re
   }
   return Promise.all(
     (await listRepositories(deps.store, organisation)).map(async (repository) => {
-      const { rows } = await deps.store.query<{ commit: string; seenAt: string; error?: { message: string } }>(
-        repositoryKey(organisation, repository.id),
-        { prefix: 'HEADREF#', limit: 100 },
-      );
+      const { rows } = await deps.store.query<{
+        commit: string;
+        seenAt: string;
+        error?: { message: string; since: string };
+      }>(repositoryKey(organisation, repository.id), { prefix: 'HEADREF#', limit: 100 });
+      const poll = await deps.store.get<{ at?: number }>(repositoryKey(organisation, repository.id), 'POLL');
       const newest = rows.toSorted((a, b) => (a.value.seenAt < b.value.seenAt ? 1 : -1))[0]?.value;
-      const error = rows.find((row) => row.value.error !== undefined)?.value.error?.message;
+      const error = rows.find((row) => row.value.error !== undefined)?.value.error;
       return {
         id: repository.id,
         url: repository.url,
@@ -170,7 +172,8 @@ async function readRepositories(deps: ApiDeps, organisation: string): Promise<Re
         ...(newest === undefined || newest.commit === ''
           ? {}
           : { lastRevision: newest.commit, lastSeenAt: newest.seenAt }),
-        ...(error === undefined ? {} : { error }),
+        ...(poll?.value.at === undefined ? {} : { lastPolledAt: new Date(poll.value.at).toISOString() }),
+        ...(error === undefined ? {} : { error: error.message, errorSince: error.since }),
         hasCredentials: repository.hasCredentials || templateFor(templates, repository.url) !== undefined,
         webhookPath: `/webhooks/github/${repository.id}`,
       };

@@ -65,7 +65,8 @@ describe('sync', () => {
     await using away = await startFixtureApi({ unread: true });
     const { code, err } = await hawser(['sync', 'infra', '--timeout', '300ms'], { api: away });
     expect(code).toBe(1);
-    expect(err).toContain('infra: not within 0s: Git is being read');
+    expect(err).toContain('infra: not within 0s: Git is being read: https://');
+    expect(err).toContain('`hawser sync --published`');
   });
 
   it('works without live updates', async () => {

@@ -5,9 +5,17 @@ import { candidatesAfter } from '#cli/commands/completion.ts';
 import { chosenEntry } from '#cli/commands/rollback.ts';
 import { keyOfTyped } from '#cli/commands/sync.ts';
 import { findTarget, loginFile, normaliseServer, removeLogin, saveLogin } from '#cli/config.ts';
-import { checkClusters, checkQueues, checkRepositories, checkVersions, checkWebhooks } from '#cli/doctor-checks.ts';
+import {
+  checkApplications,
+  checkClusters,
+  checkQueues,
+  checkRepositories,
+  checkVersions,
+  checkWebhooks,
+} from '#cli/doctor-checks.ts';
 import { parseDuration } from '#cli/duration.ts';
 import { matching } from '#cli/find-application.ts';
+import { eventColumns } from '#cli/get/columns.ts';
 import { judge } from '#cli/goal.ts';
 import { kindOf, parseSelector } from '#cli/kinds.ts';
 import { nearest } from '#cli/near.ts';
@@ -15,7 +23,7 @@ import { inReadingOrder, ownedPart, withoutServerFields } from '#cli/object-diff
 import { usedVerb } from '#cli/program.ts';
 import { readServerSentEvents } from '#cli/server-sent-events.ts';
 import { treeLines } from '#cli/tree-lines.ts';
-import type { ApplicationDetail } from '#shared/messages/api.ts';
+import type { ApplicationDetail, EventView } from '#shared/messages/api.ts';
 import { summaryOf } from '#test/kit/fixture-api.ts';
 import { fixtureData } from '#test/kit/fixture-data.ts';
 import { temporaryFolder } from '#test/kit/temp.ts';
@@ -99,6 +107,17 @@ describe('what people type', () => {
     expect(ids('team-a/redis')).toEqual(['team-a-redis']);
     expect(ids('flux-system/infra')).toEqual(['infra']);
     expect(ids('red')).toEqual([]);
+  });
+
+  it('finds applications by what `-o name` prints, and as kubectl and flux have it', () => {
+    const all = fixtureData().applications.map(summaryOf);
+    const ids = (typed: string): string[] => matching(all, typed).map(({ id }) => id);
+    expect(ids('application.argoproj.io/redis')).toEqual(['redis']);
+    expect(ids('app/podinfo-staging')).toEqual(['podinfo-staging']);
+    expect(ids('kustomization.kustomize.toolkit.fluxcd.io/infra')).toEqual(['infra']);
+    expect(ids('ks/flux-system/infra')).toEqual(['infra']);
+    expect(ids('app/infra')).toEqual([]);
+    expect(ids('deployment/infra')).toEqual([]);
   });
 
   it('suggests what looks alike', () => {
@@ -202,6 +221,22 @@ describe('waiting', () => {
     expect(judge([{ ...asked, healthy: false }], { ...done, health: 'Progressing' }).state).toBe('reached');
   });
 
+  it('says what keeps it from being applied rather than what that does to its health', () => {
+    const failing = application('podinfo-staging', {
+      sync: 'OutOfSync',
+      health: 'Missing',
+      healthMessage: 'none of its objects is in the cluster',
+      message: 'namespaces "shop" not found',
+    });
+    expect(judge([{ kind: 'synced' }], failing).why).toContain('namespaces "shop" not found');
+    expect(judge([{ kind: 'healthy' }], { ...failing, sync: 'Synced' }).why).toContain('none of its objects');
+    const hold = { reason: 'all 4 objects would go', listDigest: 'x', objects: [], since: 'now' };
+    const held = { ...failing, held: true, hold } as unknown as ApplicationDetail;
+    expect(judge([{ kind: 'synced' }], held).why).toContain(
+      'all 4 objects would go; look at them with `hawser confirm',
+    );
+  });
+
   it('goes by the start of the operation where the service named no generation', () => {
     const goal = { ...asked, generation: undefined, startedBefore: operation.startedAt };
     expect(judge([goal], application('podinfo-staging', { operationState: operation })).state).toBe('open');
@@ -294,6 +329,23 @@ describe('comparing objects', () => {
   });
 });
 
+describe('an event', () => {
+  const message = (event: object): string =>
+    String(
+      eventColumns(0)
+        .at(-1)
+        ?.of({ at: '', type: 'Normal', reason: 'Pruned', message: 'no longer desired', ...event } as EventView),
+    );
+
+  it('names the object that it is about', () => {
+    expect(message({ object: 'batch/CronJob/shop/report' })).toBe('CronJob shop/report: no longer desired');
+    expect(message({ object: '/Namespace//shop' })).toBe('Namespace shop: no longer desired');
+    expect(message({ object: 'batch/Job/a/b', message: 'Job a/b failed' })).toBe('Job a/b failed');
+    expect(message({ object: 'clusters/here' })).toBe('no longer desired');
+    expect(message({})).toBe('no longer desired');
+  });
+});
+
 describe('rolling back', () => {
   const items = fixtureData().histories['podinfo-production'] ?? [];
 
@@ -326,6 +378,34 @@ describe('the doctor', () => {
     const troubled = checks.filter(({ grade }) => grade !== 'ok');
     expect(troubled.length).toBeGreaterThan(5);
     expect(troubled.filter(({ todo }) => todo === undefined)).toEqual([]);
+  });
+
+  it('does not mind a quiet repository, but one that is not polled', () => {
+    const [repository] = fixtureData().repositories.filter(({ error }) => error === undefined);
+    const ago = (minutes: number) => new Date(now - minutes * 60_000).toISOString();
+    const seen = { ...repository!, applications: 1, lastSeenAt: ago(600) };
+    const [quiet] = checkRepositories([{ ...seen, lastPolledAt: ago(4) }], now);
+    expect(quiet).toMatchObject({ grade: 'ok', finding: /polled 4m/ });
+    expect(checkRepositories([{ ...seen, lastPolledAt: ago(20) }], now)).toMatchObject([{ grade: 'warn' }]);
+  });
+
+  it('speaks of credentials only where they may help', () => {
+    const [repository] = fixtureData().repositories;
+    const [gone, locked] = checkRepositories(
+      ['The repository has no ref main.', 'git.test asks for a login'].map((error) => ({ ...repository!, error })),
+      now,
+    );
+    expect(gone).toMatchObject({ grade: 'fail', todo: /targetRevision/ });
+    expect(locked).toMatchObject({ grade: 'fail', todo: /hawser repo add/ });
+  });
+
+  it('finds applications whose source cannot be read or is not permitted', () => {
+    const one = { ...application('infra'), sync: 'Unknown' as const, message: 'The repository has no ref main.' };
+    expect(checkApplications([application('podinfo-production'), one])).toMatchObject([
+      { grade: 'warn', subject: 'application infra', finding: /Unknown, Healthy: The repository has no ref main/ },
+    ]);
+    const many = Array.from({ length: 12 }, () => one);
+    expect(checkApplications(many).at(-1)).toMatchObject({ finding: '2 more applications in trouble' });
   });
 
   it('does not mind other patch versions', () => {
