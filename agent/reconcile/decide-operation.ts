@@ -4,7 +4,7 @@ import type { AppRecord, OperationProgress } from '../state/record.ts';
 import { extrasOf, standingOf } from './compare-state.ts';
 import { decideMissing } from './decide-corrections.ts';
 import type { Decision, Facts, Step, Task } from './model.ts';
-import { hookStateOf, resultKeyOf, withCompleted } from './tasks.ts';
+import { hookStateOf, resultKeyOf, withCompleted, withFailedHooks } from './tasks.ts';
 
 /** Before a prune: long enough for a newer generation to speak up (G-07; design.md §5). */
 export const tombstoneDelayMs = 5000;
@@ -53,7 +53,7 @@ function decideStep(facts: Facts, operation: OperationProgress, step: Step, coun
   if (waits && !operation.dryRun) {
     const tasks = facts.root.policy.wait && last ? allTasks(facts, operation, step) : step.tasks;
     const gate = gateOf(facts, operation, tasks);
-    if (gate.failed !== undefined) return decideFailure(facts, operation, gate.failed);
+    if (gate.failed !== undefined) return decideFailure(facts, withFailedHooks(facts, operation, tasks), gate.failed);
     if (gate.waiting !== undefined) {
       const { due, at } = decideMissing(facts, tasks);
       return due.length > 0 ? { do: 'correct', keys: due } : waitForHealth(facts, operation, gate.waiting, at);

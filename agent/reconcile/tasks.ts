@@ -54,3 +54,20 @@ export function withCompleted(operation: OperationProgress, tasks: readonly Task
   if (hooks.length === 0) return operation;
   return { ...operation, completed: [...new Set([...(operation.completed ?? []), ...hooks])] };
 }
+
+/** The operation with what became of hooks that failed after they were applied: until then their results say `created`. */
+export function withFailedHooks(
+  facts: Pick<Facts, 'observed' | 'complete'>,
+  operation: OperationProgress,
+  tasks: readonly Task[],
+): OperationProgress {
+  const results = { ...operation.results };
+  for (const task of tasks) {
+    const key = resultKeyOf(task);
+    const result = results[key];
+    if (task.object.hook === undefined || result === undefined || result.status === 'SyncFailed') continue;
+    const state = hookStateOf(facts, operation, task);
+    if (state.phase === 'Failed') results[key] = { ...result, action: 'failed', message: state.message.slice(0, 2000) };
+  }
+  return { ...operation, results };
+}

@@ -56,6 +56,26 @@ function becomeHealthy(name: string): void {
 }
 
 describe('operations', () => {
+  it('say of a hook that failed that it did, and why, and apply nothing after it', async () => {
+    harness.start();
+    const job = {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'migrate', namespace: 'shop', annotations: { 'argocd.argoproj.io/hook': 'PreSync' } },
+      spec: {},
+    } as unknown as KubeObject;
+    await harness.hub.publish({ application: 'web', objects: [job, configMap('after')] });
+    await until((now) => now.operation?.message?.includes('waiting for completion of hook') === true, 'waiting');
+    harness.model.edit('batch/Job/shop/migrate', (live) => {
+      live['status'] = { conditions: [{ type: 'Failed', status: 'True', message: 'took too long' }] };
+    });
+    await until((now) => now.operation?.message?.includes('hook Job shop/migrate failed') === true, 'failed');
+    expect(report()?.operation?.resources).toEqual([
+      expect.objectContaining({ name: 'migrate', hookType: 'PreSync', action: 'failed', message: 'took too long' }),
+    ]);
+    expect(valuesIn(harness.model)).toEqual({});
+  });
+
   it('waits for dependencies to be applied and healthy, and starts when they are', async () => {
     harness.start();
     const base = await harness.hub.publish({ application: 'base', objects: [deployment('db', '1')] });
