@@ -38,8 +38,8 @@ describe('startComponent', () => {
   });
 
   it('lets the command end by itself before it kills', async () => {
-    const component = await start('trap "echo bye; exit 0" TERM; while :; do sleep 0.05; done');
-    await sleep(100);
+    const component = await start('trap "echo bye; exit 0" TERM; echo ready; while :; do sleep 0.05; done');
+    await logged('ready');
 
     await component.stop();
 
@@ -47,11 +47,11 @@ describe('startComponent', () => {
   });
 
   it('kills a command that does not listen, and its children', async () => {
-    const component = await start('trap "" TERM; sleep 60 & echo $!; while :; do sleep 0.05; done');
-    await sleep(100);
-    const childPid = Number(await readFile(logFile, 'utf8'));
+    const component = await start('trap "" TERM; sleep 60 & echo $! ready; while :; do sleep 0.05; done');
+    const childPid = Number.parseInt(await logged('ready'), 10);
 
     await component.stop();
+    await goneWithin(childPid, 5000);
 
     expect(await commandLineOf(component.pid)).toBeUndefined();
     expect(await commandLineOf(childPid)).toBeUndefined();
@@ -100,6 +100,12 @@ describe('logTail', () => {
 
 function start(script: string): Promise<Component> {
   return startComponent({ name: 'it', command: '/bin/sh', args: ['-c', script], logFile, graceSeconds: 1 });
+}
+
+/** What the command has said, once that is in it. */
+function logged(text: string): Promise<string> {
+  const said = () => readFile(logFile, 'utf8').then((all) => all.includes(text) && all);
+  return vi.waitUntil(() => said().catch(() => false as const), { timeout: 5000 });
 }
 
 async function goneWithin(pid: number, milliseconds: number): Promise<void> {

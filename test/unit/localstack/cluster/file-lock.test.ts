@@ -40,6 +40,8 @@ describe('withFileLock', () => {
 
     await withFileLock(path, {}, async () => {
       const second = withFileLock(path, { onWait: (holder) => told.push(holder) }, async () => 'second');
+      await expect.poll(() => told.length, { timeout: 10_000 }).toBeGreaterThan(0);
+      // Long enough that it asks again.
       await sleep(250);
       return { second };
     }).then(({ second }) => second);

@@ -11,6 +11,7 @@ import { createGitSource } from '#shared/adapters/git/git-source.ts';
 import type { GitLimits } from '#shared/adapters/git/limits.ts';
 import type { GitSource, GitTree, RepositoryAccess } from '#shared/ports/git-source.ts';
 import type { Log } from '#shared/ports/log.ts';
+import { keptFolder } from '#test/kit/git-cache.ts';
 import { startGitProxy } from '#test/kit/git-proxy.ts';
 import { openTestRepository } from '#test/kit/git-repository.ts';
 import type { TestRepository } from '#test/kit/git-repository.ts';
@@ -197,9 +198,7 @@ describe('a damaged cache', () => {
     await read(await openMain(source), 'd1/f');
     repository.commit({ files: { 'd7/f': 'changed' } });
     await openMain(source);
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    const [folder = ''] = await readdir(join(cacheDir, 'demo', access.repository));
-    const path = join(cacheDir, 'demo', access.repository, folder);
+    const path = await keptFolder(cacheDir, access, repository.git('rev-parse', 'main'));
     return (await readdir(path)).filter((name) => name.endsWith('.objects')).map((name) => join(path, name));
   }
 
@@ -232,9 +231,7 @@ describe('a damaged cache', () => {
     });
     const source = sourceWith({ treeCacheBytes: 0 });
     const tree = await openMain(source);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const [folder = ''] = await readdir(join(cacheDir, 'demo', access.repository));
-    const path = join(cacheDir, 'demo', access.repository, folder);
+    const path = await keptFolder(cacheDir, access, repository.git('rev-parse', 'main'));
     for (const name of await readdir(path)) {
       if (name.endsWith('.objects'))
         await writeFile(
@@ -488,10 +485,10 @@ describe('many pushes', () => {
       expect(await listing(await openMain(source))).toEqual(expected());
       if (round % 7 === 0) await read(await openMain(source), `d${round % 6}/f${round}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const [folder = ''] = await readdir(join(cacheDir, 'demo', access.repository));
-    const names = await readdir(join(cacheDir, 'demo', access.repository, folder));
-    expect(names.filter((name) => name.endsWith('.objects')).length).toBeLessThanOrEqual(7);
+    const folder = await keptFolder(cacheDir, access, repository.git('rev-parse', 'main'));
+    // It tidies behind the answer too.
+    const packs = async () => (await readdir(folder)).filter((name) => name.endsWith('.objects')).length;
+    await expect.poll(packs, { timeout: 10_000 }).toBeLessThanOrEqual(7);
     const restarted = sourceWith();
     expect(await listing(await restarted.open(access, repository.git('rev-parse', 'main')))).toEqual(expected());
     expect(restarted.bytesFetched()).toBe(0);
