@@ -12,9 +12,9 @@ import { SkeletonRows } from './ui/skeleton.tsx';
 const ApplicationPage = lazy(async () => ({
   default: (await import('./pages/application/application-page.tsx')).ApplicationPage,
 }));
-const ClustersPage = lazy(async () => ({ default: (await import('./pages/clusters-page.tsx')).ClustersPage }));
+const ClustersPage = lazy(async () => ({ default: (await import('./pages/clusters/clusters-page.tsx')).ClustersPage }));
 const RepositoriesPage = lazy(async () => ({
-  default: (await import('./pages/repositories-page.tsx')).RepositoriesPage,
+  default: (await import('./pages/repositories/repositories-page.tsx')).RepositoriesPage,
 }));
 
 /** The table of contents: what each address shows. `token` came in the address and logs in first. */

@@ -1,6 +1,26 @@
-import type { ApplicationDetail, ApplicationList, Problem, ResourceDetail, TreeView } from '#shared/messages/api.ts';
+import type {
+  ApplicationDetail,
+  ApplicationList,
+  ClusterInstall,
+  ClusterView,
+  Problem,
+  ResourceDetail,
+  TreeView,
+} from '#shared/messages/api.ts';
 import type { Accepted } from '#shared/messages/api-changes.ts';
-import type { Cascade, ClusterItems, EventPage, HistoryItems, Manifests, RepositoryItems, Session } from './types.ts';
+import type {
+  AddedRepository,
+  Cascade,
+  ClusterItems,
+  EventPage,
+  HistoryItems,
+  Manifests,
+  NewCluster,
+  NewRepository,
+  RepositoryItems,
+  RotatedSecret,
+  Session,
+} from './types.ts';
 
 /** Body of a sync: keys of resources, or all of them where absent. */
 export interface SyncRequest {
@@ -42,7 +62,16 @@ export function createApi(deps: { fetch: typeof fetch; timeoutMs?: number }) {
     resume: (id: string) => post<Accepted>(at(id, 'resume')),
     remove: (id: string, cascade: Cascade) => call<Accepted>('DELETE', `${at(id)}?cascade=${cascade}`),
     clusters: (signal?: AbortSignal) => get<ClusterItems>('/clusters', signal),
+    addCluster: (body: NewCluster) => post<ClusterInstall>('/clusters', body),
+    renewCluster: (id: string) => post<ClusterInstall>(`${clusterAt(id)}/registration`),
+    revokeCluster: (id: string) => post<ClusterView>(`${clusterAt(id)}/revoke`),
+    restoreCluster: (id: string) => post<ClusterView>(`${clusterAt(id)}/restore`),
+    removeCluster: (id: string) => call<unknown>('DELETE', clusterAt(id)),
     repositories: (signal?: AbortSignal) => get<RepositoryItems>('/repositories', signal),
+    addRepository: (body: NewRepository) => post<AddedRepository>('/repositories', body),
+    rotateSecret: (id: string, body: { overlapHours?: number }) =>
+      post<RotatedSecret>(`${repositoryAt(id)}/webhook-secret`, body),
+    removeRepository: (id: string) => call<unknown>('DELETE', repositoryAt(id)),
   };
 }
 
@@ -74,6 +103,14 @@ export function isTransient(error: unknown): boolean {
 
 function at(id: string, part = ''): string {
   return `/applications/${encodeURIComponent(id)}${part === '' ? '' : `/${part}`}`;
+}
+
+function clusterAt(id: string): string {
+  return `/clusters/${encodeURIComponent(id)}`;
+}
+
+function repositoryAt(id: string): string {
+  return `/repositories/${encodeURIComponent(id)}`;
 }
 
 function createCall(doFetch: typeof fetch, timeoutMs: number) {

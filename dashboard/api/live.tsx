@@ -54,6 +54,8 @@ function connectCache(client: QueryClient, onState: (state: StreamState) => void
     { firstMs: 100, everyMs: 1000 },
     timerDeps,
   );
+  // One host that fails may be the source of many: each start and end of trouble tells to read anew.
+  const everything = createThrottle(() => void client.invalidateQueries(), { firstMs: 0, everyMs: 3000 }, timerDeps);
   let lost = false;
   const stream = createStream({
     ...timerDeps,
@@ -67,7 +69,7 @@ function connectCache(client: QueryClient, onState: (state: StreamState) => void
       onState(state);
     },
     onEvents(events) {
-      if (events.some((event) => event.type === 'reload')) void client.invalidateQueries();
+      if (events.some((event) => event.type === 'reload')) everything.call('everything');
       mergeIntoCache(client, events, { askList: () => lists.call('lists'), askApplication: applications.call });
     },
   });
@@ -79,6 +81,7 @@ function connectCache(client: QueryClient, onState: (state: StreamState) => void
   return () => {
     window.removeEventListener('online', retry);
     document.removeEventListener('visibilitychange', retry);
+    everything.close();
     lists.close();
     applications.close();
     stream.close();

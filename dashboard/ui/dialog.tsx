@@ -15,10 +15,21 @@ export interface DialogProps {
   /** What the last try failed with; the dialog stays open to show it. */
   error?: unknown;
   wide?: boolean;
+  /** It shows what is shown only once: a click beside it does not close it. */
+  keep?: boolean;
 }
 
 /** A native modal dialog: the browser keeps the focus inside and closes it on Escape. */
-export function Dialog({ title, children, onClose, confirm, busy = false, error, wide = false }: DialogProps) {
+export function Dialog({
+  title,
+  children,
+  onClose,
+  confirm,
+  busy = false,
+  error,
+  wide = false,
+  keep = false,
+}: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
@@ -40,7 +51,7 @@ export function Dialog({ title, children, onClose, confirm, busy = false, error,
         onClose();
       }}
       onClick={(event) => {
-        if (event.target === ref.current) onClose();
+        if (event.target === ref.current && !keep) onClose();
       }}
     >
       <form
@@ -63,7 +74,7 @@ export function Dialog({ title, children, onClose, confirm, busy = false, error,
           </div>
         )}
         <footer>
-          <Button onClick={onClose}>{confirm === undefined ? 'Close' : 'Cancel'}</Button>
+          <Button onClick={onClose}>{confirm !== undefined ? 'Cancel' : keep ? 'Done' : 'Close'}</Button>
           {confirm === undefined ? null : (
             <Button type="submit" kind={confirm.kind ?? 'primary'} reason={confirm.reason} busy={busy}>
               {confirm.label}

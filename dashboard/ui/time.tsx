@@ -14,6 +14,11 @@ export function NowProvider({ children }: { children: ReactNode }) {
   return <NowContext value={now}>{children}</NowContext>;
 }
 
+/** The page's clock, ms since 1970. */
+export function useNow(): number {
+  return useContext(NowContext);
+}
+
 /** A time as an age, `short` without `ago`; the full time on hover. */
 export function Time({ at, short = false }: { at: string; short?: boolean }) {
   // Newer than the last tick is still not the future.

@@ -118,6 +118,18 @@ describe('every view', () => {
       await page.keyboard.press('Escape');
       await page.locator('dialog[open]').waitFor({ state: 'detached' });
     }
+    for (const [address, opener] of [
+      ['/clusters', 'Add cluster…'],
+      ['/repositories', 'Add repository…'],
+    ] as const) {
+      await page.evaluate((to) => history.pushState(null, '', to), address);
+      await page.getByRole('button', { name: opener }).click();
+      await page.locator('dialog[open]').waitFor();
+      expect([address, await faults(page), await faint(page)]).toEqual([address, [], []]);
+      await page.keyboard.press('Escape');
+      await page.locator('dialog[open]').waitFor({ state: 'detached' });
+    }
+    await page.evaluate(() => history.pushState(null, '', '/applications/search-web'));
     for (const menu of ['More actions', 'Account and settings']) {
       await page.getByRole('button', { name: menu }).click();
       await page.getByRole('dialog', { name: menu }).waitFor();

@@ -15,6 +15,7 @@ import {
 } from '#shared/messages/api.ts';
 import { ConfirmBody, RollbackBody, SyncBody } from '#shared/messages/api-changes.ts';
 import { createFixtureData, eventsOf, historyOf, manifestOf, resourceDetailOf, treeOf } from './fixture-data.ts';
+import { createRegistry, type FixtureRegistry } from './fixture-registry.ts';
 
 /** What the dashboard asked for that changes something. */
 export interface SeenChange {
@@ -34,7 +35,10 @@ export interface FixtureApi {
   application: (id: string) => ApplicationDetail;
   /** Changes an application and tells the stream. */
   change: (id: string, patch: Partial<ApplicationDetail>) => void;
+  /** Changes an application and says only that everything should be read anew. */
+  reload: (id: string, patch: Partial<ApplicationDetail>) => void;
   remove: (id: string) => void;
+  registry: FixtureRegistry;
   /** Answers requests whose `METHOD /path` matches with this problem until `heal`. */
   fail: (matching: RegExp, problem: Partial<Problem> & { status: number }) => void;
   /** Answers reads whose `METHOD /path` matches with this instead of the fixture's data until `heal`. */
@@ -89,6 +93,8 @@ export async function startFixtureApi(options: {
     for (const stream of streams) stream.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
   }
 
+  const registry = createRegistry(data, tell);
+
   function application(id: string): ApplicationDetail {
     const detail = data.details.get(id);
     if (detail === undefined) throw new Error(`the fixture has no application ${id}`);
@@ -99,6 +105,11 @@ export async function startFixtureApi(options: {
     const next = { ...application(id), updatedAt: new Date().toISOString(), ...patch };
     data.details.set(id, next);
     tell({ type: 'application', application: summaryOf(next) });
+  }
+
+  function reload(id: string, patch: Partial<ApplicationDetail>): void {
+    data.details.set(id, { ...application(id), ...patch });
+    tell({ type: 'reload' });
   }
 
   function later(ms: number, run: () => void): void {
@@ -180,8 +191,8 @@ export async function startFixtureApi(options: {
 
   function read(path: string, query: URLSearchParams): { status: number; body: unknown } {
     const [, name, rawId = '', part = ''] = /^\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?$/.exec(path) ?? [];
-    if (name === 'clusters') return ok({ items: data.clusters });
-    if (name === 'repositories') return ok({ items: data.repositories });
+    if (name === 'clusters') return ok({ items: registry.clusters });
+    if (name === 'repositories') return ok({ items: registry.repositories });
     if (name !== 'applications') return problem(404, 'not-found', `There is no ${path}.`);
     if (rawId === '') return ok(listOf([...data.details.values()].map(summaryOf), query));
     const id = decodeURIComponent(rawId);
@@ -250,6 +261,8 @@ export async function startFixtureApi(options: {
     changes.push({ method, path, query, body, header: typeof header === 'string' ? header : undefined });
     if (header !== '1')
       return sendResult(response, problem(403, 'forbidden', 'The header X-Hawser-Request is missing.'));
+    const registered = registry.change(method, path, body as Record<string, unknown>);
+    if (registered !== undefined) return sendResult(response, registered);
     const [, id = '', verb = ''] = /^\/applications\/([^/]+)(?:\/([a-z]+))?$/.exec(path) ?? [];
     if (!data.details.has(id))
       return sendResult(response, problem(404, 'not-found', `No application has the id ${id}.`));
@@ -309,7 +322,9 @@ export async function startFixtureApi(options: {
     requests,
     application,
     change,
+    reload,
     remove,
+    registry,
     fail: (matching, given) =>
       failures.push({
         matching,
@@ -324,6 +339,7 @@ export async function startFixtureApi(options: {
       timers.clear();
       data.details.clear();
       for (const [id, detail] of atFirst) data.details.set(id, detail);
+      registry.reset();
       state.loggedIn = options.session ?? true;
       state.role = 'admin';
       changes.length = 0;

@@ -614,7 +614,9 @@ function createRepositories(applications: ApplicationDetail[]): RepositoryView[]
     applications: applications.filter((application) => application.repository === url).length,
     lastRevision: commitOf(index).sha,
     lastSeenAt: ago(20 + index * 30),
-    ...(index === 2 ? { error: 'Authentication failed for https://git.example.com/private.git' } : {}),
+    ...(index === 2
+      ? { error: 'Authentication failed for https://git.example.com/private.git', errorSince: ago(7300) }
+      : {}),
     hasCredentials: index === 1,
     webhookPath: `/webhooks/github/deploy-${index}`,
   }));

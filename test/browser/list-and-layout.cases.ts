@@ -116,6 +116,31 @@ describe('the facts strip', () => {
     expect(await page.locator('.facts').getByText(longText.trim()).getAttribute('title')).toBe(longText);
   });
 
+  it('opens a long health message in full by touch and by the keyboard, and offers that for no short one', async () => {
+    const { page } = await open('/applications/payments-web');
+    const facts = page.locator('.facts');
+    await facts.waitFor();
+    const button = facts.getByRole('button', { name: 'Show all: Health message' });
+    api().change('payments-web', { healthMessage: 'it waits' });
+    await facts.getByText('it waits').waitFor();
+    expect(await button.count()).toBe(0);
+    api().change('payments-web', { healthMessage: `${longText}at last` });
+    for (const width of [1280, 375]) {
+      await page.setViewportSize({ width, height: 800 });
+      await button.focus();
+      await page.keyboard.press('Enter');
+      const dialog = page.getByRole('dialog', { name: 'Health message' });
+      expect(await dialog.innerText()).toContain('at last');
+      const text = dialog.locator('.full-text');
+      expect(await text.evaluate((each) => each.scrollWidth <= each.clientWidth)).toBe(true);
+      await page.keyboard.press('Escape');
+      await dialog.waitFor({ state: 'detached' });
+      const [own, fact] = [await boxOf(button), await boxOf(page.locator('.fact').first())];
+      expect(own.right).toBeLessThanOrEqual(fact.right);
+      expect(await button.evaluate((each) => each === document.activeElement)).toBe(true);
+    }
+  });
+
   it('keeps all flags of an application inside their fact', async () => {
     api().change('shop-ledger', { suspended: true, stale: true, held: true, deleting: true, health: 'Progressing' });
     const { page } = await open('/applications/shop-ledger');

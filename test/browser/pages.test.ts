@@ -7,5 +7,8 @@
 import './list-and-layout.cases.ts';
 import './application.cases.ts';
 import './dialogs.cases.ts';
+import './clusters.cases.ts';
+import './repositories.cases.ts';
+import './reload.cases.ts';
 import './login.cases.ts';
 import './accessibility.cases.ts';

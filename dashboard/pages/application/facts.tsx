@@ -4,6 +4,7 @@ import { Destination } from '../../ui/destination.tsx';
 import { counted, duration, shortRepository, shortRevision, subject } from '../../ui/format.ts';
 import { Spinner } from '../../ui/icons.tsx';
 import { commitHref } from '../../ui/safe-href.ts';
+import { LongText } from '../../ui/long-text.tsx';
 import { SafeLink } from '../../ui/safe-link.tsx';
 import { Flags, Health, Sync } from '../../ui/status.tsx';
 import { Time } from '../../ui/time.tsx';
@@ -20,8 +21,8 @@ export function Facts({ app, pending }: { app: ApplicationDetail; pending: Pendi
           <Flags app={{ ...app, operation: undefined }} />
         </div>
         {app.healthMessage === undefined ? null : (
-          <div className="fact-more two-lines" title={app.healthMessage}>
-            {app.healthMessage}
+          <div className="fact-more">
+            <LongText text={app.healthMessage} label="Health message" lines={2} />
           </div>
         )}
       </Fact>

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { recordTrouble } from '#functions/plan/head-ref.ts';
 import { getRepository } from '#shared/state/registry.ts';
 import { repositoryAccess } from '#shared/state/repository-access.ts';
 import { openApi, openServiceParts, organisation, type ServiceParts } from '#test/kit/service-parts.ts';
@@ -39,6 +40,17 @@ describe('adding a repository', () => {
       shown.push(await (await api.ask(api.tokens.viewer, 'GET', `/api/v1${path}`)).text());
     expect(shown.join()).not.toContain('canaryKey');
     expect(shown[1]).toContain('"hasCredentials":true');
+  });
+
+  it('says of trouble since when it is there', async () => {
+    await add({ url: 'https://git.test/a.git' });
+    const where = { organisation, repository: 'a', selector: 'main' };
+    const trouble = { code: 'unavailable', message: 'no answer', asked: [], ticket: 1 };
+    await recordTrouble(parts.store, where, trouble, '2026-01-01T00:00:00.000Z');
+    await recordTrouble(parts.store, where, trouble, '2026-01-02T00:00:00.000Z');
+    const answer = await api.ask(api.tokens.viewer, 'GET', '/api/v1/repositories');
+    const { items } = (await answer.json()) as { items: unknown[] };
+    expect(items).toMatchObject([{ error: 'no answer', errorSince: '2026-01-01T00:00:00.000Z' }]);
   });
 
   it('takes user and password the short way', async () => {
