@@ -94,7 +94,8 @@ async function openTree(context: Context, id: string, selector: string): Promise
 export async function closureContext(context: Context, application: Application) {
   const cluster = await clusterOf(context, application.cluster);
   const { kubeVersion, apiVersions } = capabilitiesOf(cluster);
-  return { applicationName: application.name, namespace: application.destinationNamespace, kubeVersion, apiVersions };
+  const { name, project, destinationNamespace } = application;
+  return { applicationName: name, namespace: destinationNamespace, project, kubeVersion, apiVersions };
 }
 
 export function capabilitiesOf(cluster: Cluster | undefined): { kubeVersion: string; apiVersions: string[] } {

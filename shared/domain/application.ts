@@ -66,6 +66,8 @@ export interface KustomizeOptions {
   commonAnnotations?: Record<string, string>;
   forceCommonLabels?: boolean;
   forceCommonAnnotations?: boolean;
+  /** Variables of the build environment stand in annotations, too; a plan puts their values in. */
+  commonAnnotationsEnvsubst?: boolean;
   labelWithoutSelector?: boolean;
   labelIncludeTemplates?: boolean;
   namespace?: string;

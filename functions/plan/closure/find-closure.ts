@@ -4,6 +4,7 @@ import { digestOf } from '#shared/domain/digest.ts';
 import { canonicalJson } from '#shared/domain/json.ts';
 import type { GitTree } from '#shared/ports/git-source.ts';
 import type { RenderBundle, RenderTool } from '#shared/ports/renderer.ts';
+import { buildEnvironment, expandKustomize } from './build-environment.ts';
 import { createBatchReader } from './batch-reader.ts';
 import type { BatchReader } from './batch-reader.ts';
 import { walkDirectory } from './directory.ts';
@@ -127,19 +128,20 @@ async function walkSource(
 async function walkTool(walk: Walk, options: RenderOptions, context: ClosureContext): Promise<RenderTool> {
   if (options.tool === 'flux') return walkFlux(walk, options.flux);
   if (options.tool === 'helm') return walkHelm(walk, options.helm, context);
-  if (options.tool === 'kustomize') return kustomizeJob(walk, options.kustomize);
+  if (options.tool === 'kustomize') return kustomizeJob(walk, options.kustomize, context);
   if (options.tool === 'directory') return walkDirectory(walk, options.directory);
   const { path } = walk.source;
   if ((await walk.tree.entry(childOf(path, 'Chart.yaml'))) !== undefined)
     return walkHelm(walk, options.helm ?? {}, context);
-  if ((await findKustomization(walk, path)) !== undefined) return kustomizeJob(walk, options.kustomize ?? {});
+  if ((await findKustomization(walk, path)) !== undefined) return kustomizeJob(walk, options.kustomize ?? {}, context);
   return walkDirectory(walk, options.directory);
 }
 
 async function kustomizeJob(
   walk: Walk,
   options: Extract<RenderTool, { tool: 'kustomize' }>['options'],
+  context: ClosureContext,
 ): Promise<RenderTool> {
   await walkKustomize(walk, options);
-  return { tool: 'kustomize', options };
+  return { tool: 'kustomize', options: expandKustomize(options, buildEnvironment(walk, context)) };
 }

@@ -2,6 +2,7 @@ import { HawserError } from '#shared/errors.ts';
 import type { HelmOptions } from '#shared/domain/application.ts';
 import type { TreeEntry } from '#shared/ports/git-source.ts';
 import type { RenderTool } from '#shared/ports/renderer.ts';
+import { buildEnvironment, expandHelm, type EnvironmentContext, type Expand } from './build-environment.ts';
 import { addDependencies } from './helm-dependencies.ts';
 import { compileGlob, isGlob } from './glob.ts';
 import { parseHelmIgnore } from './ignore-rules.ts';
@@ -11,9 +12,7 @@ import { addFile, addFolder, entryAt, everythingBelow, notFound, readEntry } fro
 import type { Walk } from './walk.ts';
 
 /** What a chart is rendered for. */
-export interface HelmContext {
-  applicationName: string;
-  namespace: string;
+export interface HelmContext extends EnvironmentContext {
   kubeVersion: string;
   apiVersions: string[];
 }
@@ -27,6 +26,7 @@ export async function walkHelm(walk: Walk, options: HelmOptions, context: HelmCo
   await addChart(walk, path, path);
   await addDependencies(walk, path, path, addChart);
   const valueFiles = await addValueFiles(walk, options, context);
+  const expanded = expandHelm(options, buildEnvironment(walk, context));
   const fileParameters: HelmOptions['fileParameters'] = [];
   for (const parameter of options.fileParameters ?? []) {
     const entry = await fileOf(walk, parameter.path, context, 'helm.fileParameters');
@@ -36,7 +36,7 @@ export async function walkHelm(walk: Walk, options: HelmOptions, context: HelmCo
   }
   return {
     tool: 'helm',
-    options: { ...options, valueFiles, ...(options.fileParameters === undefined ? {} : { fileParameters }) },
+    options: { ...expanded, valueFiles, ...(options.fileParameters === undefined ? {} : { fileParameters }) },
     releaseName: options.releaseName ?? context.applicationName,
     namespace: options.namespace ?? context.namespace,
     kubeVersion: options.kubeVersion ?? context.kubeVersion,
@@ -64,7 +64,7 @@ async function addChart(walk: Walk, folder: string, to: string): Promise<void> {
 
 /** Value files in the order in which they count; a file that is named also by itself is left out of a pattern (argo-cd.md §2.3). */
 async function addValueFiles(walk: Walk, options: HelmOptions, context: HelmContext): Promise<string[]> {
-  const names = (options.valueFiles ?? []).map((name) => substitute(name, context));
+  const names = (options.valueFiles ?? []).map(inNames(walk, context));
   const named = new Set<string>();
   for (const name of names) if (!isGlob(name) && !isRemote(name)) named.add(resolveFile(walk, name, 'helm.valueFiles'));
   const found: TreeEntry[] = [];
@@ -102,7 +102,7 @@ async function globbed(walk: Walk, pattern: string, named: ReadonlySet<string>):
 }
 
 async function fileOf(walk: Walk, name: string, context: HelmContext, where: string): Promise<TreeEntry | undefined> {
-  const path = resolveFile(walk, substitute(name, context), where);
+  const path = resolveFile(walk, inNames(walk, context)(name), where);
   const entry = await entryAt(walk, path, where);
   if (entry === undefined) addFolder(walk, folderOf(path), false);
   if (entry?.type === 'tree')
@@ -132,16 +132,9 @@ function resolveFile(walk: Walk, name: string, where: string): string {
     : resolvePath(walk.source.path, name, where);
 }
 
-/** The parts of Argo CD's build environment that do not change with every commit. */
-function substitute(name: string, context: HelmContext): string {
-  const variables: Record<string, string> = {
-    ARGOCD_APP_NAME: context.applicationName,
-    ARGOCD_APP_NAMESPACE: context.namespace,
-  };
-  return name.replaceAll(
-    /\$(?:\{(\w+)\}|(\w+))/g,
-    (whole, braced?: string, bare?: string) => variables[braced ?? bare ?? ''] ?? whole,
-  );
+/** In names of files what is no variable stays, so that errors name it: `$values/…` is another source. */
+function inNames(walk: Walk, context: HelmContext): Expand {
+  return buildEnvironment(walk, context, 'keep');
 }
 
 function missing(walk: Walk, name: string, where: string): Promise<HawserError> {

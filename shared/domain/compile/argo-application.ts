@@ -35,6 +35,7 @@ const Kustomize = z.object({
   replicas: z.array(z.object({ name: text, count: z.coerce.number().int() })).optional(),
   commonLabels: texts.optional(),
   commonAnnotations: texts.optional(),
+  commonAnnotationsEnvsubst: z.boolean().optional(),
   forceCommonLabels: z.boolean().optional(),
   forceCommonAnnotations: z.boolean().optional(),
   labelWithoutSelector: z.boolean().optional(),

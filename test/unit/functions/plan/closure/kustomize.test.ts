@@ -7,6 +7,30 @@ import { context, failureOf, pathsOf, sourceAt } from './sources.ts';
 const lists = (field: string, ...entries: string[]): string =>
   `${field}:\n${entries.map((entry) => `  - ${entry}\n`).join('')}`;
 
+describe('the build environment in kustomize options', () => {
+  const tree = memoryTree({ 'a/kustomization.yaml': '' });
+  const options = {
+    images: ['web=registry.test/$ARGOCD_APP_NAME:1'],
+    commonLabels: { app: '${ARGOCD_APP_NAME}' },
+    commonAnnotations: { app: '$ARGOCD_APP_NAME' },
+    namePrefix: '$ARGOCD_APP_NAME-',
+  };
+  const optionsOf = async (more: object) => {
+    const render = { tool: 'kustomize' as const, kustomize: { ...options, ...more } };
+    const { job } = await findClosure(tree, sourceAt('a', render), context);
+    return job.tool === 'kustomize' ? job.options : undefined;
+  };
+
+  it('stands in images and labels, and in annotations where asked for', async () => {
+    const filled = { ...options, images: ['web=registry.test/shop:1'], commonLabels: { app: 'shop' } };
+    expect(await optionsOf({})).toEqual(filled);
+    expect(await optionsOf({ commonAnnotationsEnvsubst: true })).toEqual({
+      ...filled,
+      commonAnnotations: { app: 'shop' },
+    });
+  });
+});
+
 describe('the closure of a kustomization', () => {
   it('holds bases, components, patches and generator files, and nothing else', async () => {
     const tree = memoryTree({

@@ -219,6 +219,34 @@ describe('the closure of a chart', () => {
     });
   });
 
+  it('puts Argo CD’s build environment in parameters, as Go expands a text', async () => {
+    const tree = memoryTree(chart);
+    const value = '${ARGOCD_APP_NAME}/$ARGOCD_APP_NAMESPACE/$ARGOCD_APP_PROJECT_NAME $ARGOCD_APP_SOURCE_PATH';
+    const odd = 'a$$b ${none}$gone|$1| 5 $ {x} $ARGOCD_APP_NAMES';
+    const parameters = [value, odd].map((text, index) => ({ name: `p${index}`, value: text }));
+    const closure = await findClosure(tree, sourceAt('c', helm({ parameters, values: 'a: $ARGOCD_APP_NAME' })), {
+      ...context,
+      project: 'team',
+    });
+    expect(closure.job).toMatchObject({
+      options: {
+        parameters: [{ value: 'shop/shop-ns/team c' }, { value: 'a$b || 5 $ {x} ' }],
+        values: 'a: $ARGOCD_APP_NAME',
+      },
+    });
+    expect(closure.folders).not.toContainEqual({ path: '', recursive: true });
+  });
+
+  it('depends on every commit where a parameter names the revision', async () => {
+    const tree = memoryTree({ ...chart, 'elsewhere/x': '' });
+    const parameters = [{ name: 'tag', value: 'v-$ARGOCD_APP_REVISION_SHORT_8' }];
+    const closure = await findClosure(tree, sourceAt('c', helm({ parameters })), context);
+    const tag = `v-${tree.commit.sha.slice(0, 8)}`;
+    expect(closure.job).toMatchObject({ options: { parameters: [{ name: 'tag', value: tag }] } });
+    expect(closure.folders).toContainEqual({ path: '', recursive: true });
+    expect(closure.files.map(({ path }) => path)).not.toContain('elsewhere/x');
+  });
+
   it('adds value files beside and above the chart, as paths from the chart', async () => {
     const tree = memoryTree({
       ...chart,
