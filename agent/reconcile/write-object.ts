@@ -167,7 +167,7 @@ function refusalOutcome(deps: ReconcileDeps, app: AppRuntime, object: DesiredObj
     case 'namespace-missing':
       return {
         state: 'refused',
-        message: `${what}: ${message} (CreateNamespace=true creates the destination namespace)`,
+        message: `${what}: ${message} (declare it as a Namespace; with Argo CD CreateNamespace=true creates the destination namespace)`,
       };
     default:
       return { state: 'refused', message: `${what}: ${message}` };

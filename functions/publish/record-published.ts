@@ -3,6 +3,7 @@ import type { SnapshotRoot } from '#shared/domain/snapshot.ts';
 import type { ApplicationEvent } from '#shared/domain/status.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
 import { writeEvents } from '#shared/state/events.ts';
+import { selfHealing } from '#shared/state/bring-back.ts';
 import { applicationKey, sortKeys } from '#shared/state/keys.ts';
 import { updateStatus } from '#shared/state/status.ts';
 import type { Published, PublishDeps, StoredHistory } from './handle-publish-job.ts';
@@ -132,6 +133,8 @@ function reasonOf(job: PublishJob, root: SnapshotRoot): { reason: string; messag
   if (of !== undefined)
     return { reason: 'RolledBack', message: `generation ${of} (${short}) is desired again, by ${by}` };
   if (root.sync) return { reason: 'SyncRequested', message: `sync of ${short} asked for by ${root.sync.by}` };
+  if (by === selfHealing)
+    return { reason: 'DriftCorrected', message: 'the applications that it declares were declared again' };
   if (job.result.status === 'repeat') {
     return {
       reason: root.policy.suspended ? 'Suspended' : 'Resumed',

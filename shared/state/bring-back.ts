@@ -41,7 +41,7 @@ export async function bringBack(
     application: parent.id,
     generation,
     inputDigest: '',
-    intent: { revision: '', dependsOn: [], initiatedBy: 'self-heal', renderDigest: '' },
+    intent: { revision: '', dependsOn: [], initiatedBy: selfHealing, renderDigest: '' },
     result: { status: 'repeat' },
     trace: what.trace,
     at,
@@ -49,12 +49,14 @@ export async function bringBack(
   await deps.publishJobs.send([JSON.stringify(job)], { group: organisation });
   const group = child.kind === 'Application' ? 'argoproj.io' : 'kustomize.toolkit.fluxcd.io';
   const object = `${group}/${child.kind}/${child.namespace}/${child.name}`;
-  const message = `${what.message}; declared again`;
   await writeEvents(deps.store, organisation, parent.id, [
-    { at, type: 'Warning', reason: 'DriftDetected', message, object, generation },
+    { at, type: 'Warning', reason: 'DriftDetected', message: what.message, object, generation },
   ]);
   return true;
 }
+
+/** Who asks for a parent's children to be declared again. */
+export const selfHealing = 'self-heal';
 
 /** Who gives an order for an application, where it is its parent. */
 export function byParent(parent: string): string {

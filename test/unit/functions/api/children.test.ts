@@ -100,6 +100,8 @@ describe('a child that somebody changes by hand', () => {
     expect(items).toContainEqual(
       expect.objectContaining({ reason: 'DriftDetected', object: 'argoproj.io/Application/argocd/web' }),
     );
+    expect(items).toContainEqual(expect.objectContaining({ reason: 'DriftCorrected' }));
+    expect(items).not.toContainEqual(expect.objectContaining({ reason: 'Resumed' }));
   });
 
   it('stays as it is until the next sync of a parent that does not, and stays its child', async () => {
