@@ -143,7 +143,7 @@ function decideEnd(facts: Facts, operation: OperationProgress): Decision {
   const extras = extrasOf(facts).filter((key) => selected === undefined || selected.has(key));
   if (!operation.dryRun) {
     const open = extras.filter((key) => operation.results[key] === undefined);
-    if (open.length > 0 && !operation.prune)
+    if (open.length > 0 && !operation.prune && facts.root.kind !== 'Kustomization')
       return { do: 'keep', record: withOperation(facts.record, skipPrunes(facts, operation, open)) };
     if (open.length > 0) {
       const due = Math.max(

@@ -57,5 +57,6 @@ function needsSync(facts: Facts): boolean {
   for (const object of facts.desired.objects.values()) {
     if (object.hook === undefined && standingOf(facts, object) === 'unapplied') return true;
   }
-  return facts.root.policy.prune && extrasOf(facts).length > 0;
+  // Flux lets go of what it does not prune (prune.ts), which is an operation as well.
+  return (facts.root.policy.prune || facts.root.kind === 'Kustomization') && extrasOf(facts).length > 0;
 }

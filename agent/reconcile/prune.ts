@@ -48,15 +48,18 @@ export async function pruneExtras(deps: PruneDeps, app: AppRuntime, keys: string
   }
   for (const { key, to } of decision.handOver) {
     note(key, { status: 'PruneSkipped', action: 'skipped', message: `handed over to application ${to}` });
-    dropEntry(deps, app, key);
-    deps.handedOver(key);
+    letGo(deps, app, key);
   }
-  for (const { key, guard, reason } of decision.skip) {
+  for (const { key, guard, reason, byWish } of decision.skip) {
     note(key, {
       status: 'PruneSkipped',
       action: 'skipped',
       message: `${reason}${guard.startsWith('G') ? ` (${guard})` : ''}`,
     });
+    if (byWish === true && app.root.kind === 'Kustomization') {
+      letGo(deps, app, key);
+      continue;
+    }
     const seen = live.get(key);
     const entry = app.record.inventory.get(key);
     if (typeof seen === 'object' && seen.deletionTimestamp !== undefined && entry?.uid === seen.uid) {
@@ -72,6 +75,15 @@ export async function pruneExtras(deps: PruneDeps, app: AppRuntime, keys: string
   }
   if (decision.wait.length > 0) operation.retryAt = Math.min(...decision.wait.map((entry) => entry.until));
   await deleteItems(deps, app, operation, decision.delete, live, note);
+}
+
+/**
+ * Flux's inventory holds what the newest revision holds: what is to stay is nobody's from then on, and the Kustomization is
+ * as it should be (flux.md §2.6). In Argo CD it stays the application's, out of sync (argo-cd.md §2.5).
+ */
+function letGo(deps: PruneDeps, app: AppRuntime, key: string): void {
+  dropEntry(deps, app, key);
+  deps.handedOver(key);
 }
 
 type Note = (key: string, outcome: Pick<ResourceResult, 'status' | 'message' | 'action'>) => void;

@@ -99,8 +99,10 @@ function judgeEntry(
 }
 
 function note(decision: PruneDecision, key: string, guard: string, verdict: Verdict): void {
-  if (verdict.do === 'skip') decision.skip.push({ key, guard, reason: verdict.reason });
-  else if (verdict.do === 'forget') decision.forget.push(key);
+  if (verdict.do === 'skip') {
+    const { reason, byWish } = verdict;
+    decision.skip.push({ key, guard, reason, ...(byWish ? { byWish } : {}) });
+  } else if (verdict.do === 'forget') decision.forget.push(key);
   else if (verdict.do === 'hand over') decision.handOver.push({ key, to: verdict.to });
   else decision.wait.push({ key, until: verdict.until });
 }

@@ -89,8 +89,8 @@ export interface PruneDecision {
   delete: PruneItem[];
   /** Not before `until`. */
   wait: { key: string; until: number }[];
-  /** Left alone, and why. */
-  skip: { key: string; guard: string; reason: string }[];
+  /** Left alone, and why; `byWish` where whoever declared it wants it to stay. */
+  skip: { key: string; guard: string; reason: string; byWish?: true }[];
   /** Another application has it now: the entry goes, the object stays (G-09). */
   handOver: { key: string; to: string }[];
   /** Confirmed gone: the entry goes (INV-25). */

@@ -14,7 +14,8 @@ export interface Candidate {
 
 /** What a guard makes of a candidate; undefined lets it pass. */
 export type Verdict =
-  | { do: 'skip'; reason: string }
+  /** `byWish`: whoever declared it wants it to stay. */
+  | { do: 'skip'; reason: string; byWish?: true }
   | { do: 'forget' }
   | { do: 'hand over'; to: string }
   | { do: 'wait'; until: number };
@@ -66,7 +67,7 @@ function failedGroup({ id }: Candidate, { input }: PruneContext): Verdict | unde
 }
 
 function pruneIsOff(_candidate: Candidate, { input }: PruneContext): Verdict | undefined {
-  return input.policy.prune ? undefined : { do: 'skip', reason: 'ignored (requires pruning)' };
+  return input.policy.prune ? undefined : { do: 'skip', reason: 'ignored (requires pruning)', byWish: true };
 }
 
 function moved({ key }: Candidate, { input }: PruneContext): Verdict | undefined {
@@ -115,7 +116,7 @@ function terminating({ live }: Candidate): Verdict | undefined {
 function kept({ key, live }: Candidate): Verdict | undefined {
   const { name } = parseKey(key);
   const { keep } = optionsOf({ apiVersion: '', kind: '', metadata: { name, annotations: { ...live.annotations } } });
-  return keep === true ? { do: 'skip', reason: 'ignored (no prune)' } : undefined;
+  return keep === true ? { do: 'skip', reason: 'ignored (no prune)', byWish: true } : undefined;
 }
 
 function namespaceInUse({ id }: Candidate, { namespacesInUse }: PruneContext): Verdict | undefined {

@@ -55,6 +55,36 @@ function becomeHealthy(name: string): void {
   });
 }
 
+describe('objects that are to stay when they leave Git', () => {
+  const stays = [configMap('kept', '1', { 'kustomize.toolkit.fluxcd.io/prune': 'disabled' }), configMap('plain')];
+  const after = async (kind: 'Application' | 'Kustomization', prune = true): Promise<void> => {
+    const about = { application: 'web', root: { kind }, policy: { prune } };
+    harness.start();
+    const first = await harness.hub.publish({ ...about, objects: [configMap('a'), ...stays] });
+    await harness.until(synced(first), 'synced');
+    const next = await harness.hub.publish({ ...about, objects: [configMap('a')] });
+    await until((now) => now.operation?.generation === next && now.operation.phase === 'Succeeded', 'done');
+  };
+
+  it('are nobody’s in Flux: the Kustomization is as it should be, and deletes them neither now nor later', async () => {
+    await after('Kustomization');
+    expect(valuesIn(harness.model)).toEqual({ a: '1', kept: '1' });
+    expect(report()).toMatchObject({ sync: { status: 'Synced' }, resources: [{ name: 'a' }] });
+  });
+
+  it('are nobody’s in Flux where nothing is pruned at all', async () => {
+    await after('Kustomization', false);
+    expect(valuesIn(harness.model)).toEqual({ a: '1', kept: '1', plain: '1' });
+    expect(report()?.sync.status).toBe('Synced');
+  });
+
+  it('stay the application’s in Argo CD, which is out of sync', async () => {
+    await after('Application');
+    expect(valuesIn(harness.model)).toEqual({ a: '1', kept: '1' });
+    expect(report()?.sync.status).toBe('OutOfSync');
+  });
+});
+
 describe('operations', () => {
   it('say of a hook that failed that it did, and why, and apply nothing after it', async () => {
     harness.start();
