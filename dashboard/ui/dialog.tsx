@@ -74,6 +74,7 @@ export function Dialog({
           </div>
         )}
         <footer>
+          {confirm?.reason === undefined ? null : <span className="reason">{confirm.reason}</span>}
           <Button onClick={onClose}>{confirm !== undefined ? 'Cancel' : keep ? 'Done' : 'Close'}</Button>
           {confirm === undefined ? null : (
             <Button type="submit" kind={confirm.kind ?? 'primary'} reason={confirm.reason} busy={busy}>

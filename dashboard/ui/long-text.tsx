@@ -1,5 +1,4 @@
-import type { RefObject } from 'react';
-import { useLayoutEffect, useRef, useState } from 'react';
+import { useCallback, useState } from 'react';
 import { Dialog } from './dialog.tsx';
 
 /**
@@ -7,12 +6,12 @@ import { Dialog } from './dialog.tsx';
  * only by those who hover.
  */
 export function LongText({ text, label, lines = 1 }: { text: string; label: string; lines?: 1 | 2 }) {
-  const shown = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
-  const isCut = useIsCut(shown, text);
+  const { isCut, watch } = useIsCut();
   return (
     <div className="long-text">
-      <div ref={shown} className={lines === 2 ? 'two-lines' : 'cut'} title={text}>
+      {/* Another text may have its size and still be cut elsewhere: it is measured anew. */}
+      <div key={text} ref={watch} className={lines === 2 ? 'two-lines' : 'cut'} title={text}>
         {text}
       </div>
       {isCut ? (
@@ -35,18 +34,16 @@ export function LongText({ text, label, lines = 1 }: { text: string; label: stri
   );
 }
 
-/** Whether an element holds more than it shows, as it is laid out now. */
-function useIsCut(ref: RefObject<HTMLElement | null>, text: string): boolean {
+/** Whether an element holds more than it shows, as it is laid out now; `watch` is its ref. */
+function useIsCut() {
   const [isCut, setIsCut] = useState(false);
-  useLayoutEffect(() => {
-    const element = ref.current;
-    if (element === null) return undefined;
+  const watch = useCallback((element: HTMLElement) => {
     const measure = () =>
       setIsCut(element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight + 1);
     measure();
     const observer = new ResizeObserver(measure);
     observer.observe(element);
     return () => observer.disconnect();
-  }, [ref, text]);
-  return isCut;
+  }, []);
+  return { isCut, watch };
 }

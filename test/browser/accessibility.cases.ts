@@ -30,12 +30,16 @@ async function faults(page: Page): Promise<string[]> {
         .join('');
     const labelOf = (element: Element) =>
       `${element.getAttribute('aria-label') ?? ''}${textOf(element.getAttribute('aria-labelledby'))}`.trim();
+    const isField = (element: Element) =>
+      element instanceof HTMLInputElement ||
+      element instanceof HTMLTextAreaElement ||
+      element instanceof HTMLSelectElement;
     const nameOf = (element: Element) => {
-      const labels = element instanceof HTMLInputElement ? [...(element.labels ?? [])] : [];
+      const labels = isField(element) ? [...(element.labels ?? [])] : [];
       return [
         labelOf(element),
         ...labels.map((label) => label.textContent),
-        element instanceof HTMLInputElement ? '' : element.textContent,
+        isField(element) ? '' : element.textContent,
       ]
         .join('')
         .trim();

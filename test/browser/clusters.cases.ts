@@ -87,6 +87,7 @@ describe('adding a cluster', () => {
     const box = page.locator(dialog);
     const confirm = box.getByRole('button', { name: 'Add the cluster' });
     expect(await confirm.getAttribute('title')).toBe('Give it a name first');
+    expect(await box.locator('footer').innerText()).toContain('Give it a name first');
     await box.getByLabel('Name').fill('eu-west-prod');
     await box.getByLabel('Labels').fill('production');
     await box.getByText('production is no label').waitFor();
