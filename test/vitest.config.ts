@@ -15,7 +15,10 @@ export default defineConfig({
         hookTimeout: tier.testSeconds * 1000,
         teardownTimeout: 30_000,
         pool: 'forks' as const,
-        fileParallelism: tier.parallel,
+        ...(tier.setup === undefined ? {} : { globalSetup: [join(import.meta.dirname, tier.setup)] }),
+        maxWorkers: tier.workers,
+        // Tests of one file run beside each other only where it says so, and then all of them: they wait.
+        maxConcurrency: 20,
         // Tiers never overlap, so that what one starts does not slow another.
         sequence: { groupOrder: index },
       },

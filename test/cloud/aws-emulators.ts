@@ -1,4 +1,4 @@
-import { afterAll, describe, it } from 'vitest';
+import { describe, inject, it } from 'vitest';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { KMSClient } from '@aws-sdk/client-kms';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -6,20 +6,19 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import {
   availableEmulators,
   installEmulators,
-  startEmulators,
   type EmulatorName,
   type RunningEmulators,
 } from '#localstack/emulators/emulators.ts';
 import { clientSettings } from '#shared/adapters/aws/client-settings.ts';
 
-/** The emulators of one test file, started when first asked for. */
+/** The emulators of the run, started when first asked for. Every file names its tables, queues and keys as no other does. */
 export interface AwsEmulators {
   endpoints(): Promise<RunningEmulators['endpoints']>;
 }
 
 /**
  * Runs `define` where these emulators can run, installing them when they are not there yet; elsewhere there is one test,
- * skipped with the reason. They end with the file.
+ * skipped with the reason. They are those of all files (`shared-emulators.ts`).
  */
 export async function describeOnAws(
   name: string,
@@ -36,11 +35,22 @@ export async function describeOnAws(
     return;
   }
   await installEmulators({ only: needed });
-  let starting: Promise<RunningEmulators> | undefined;
-  describe(name, () => {
-    afterAll(async () => (await starting)?.stop());
-    define({ endpoints: async () => (await (starting ??= startEmulators({ only: needed }))).endpoints });
-  });
+  describe(name, () =>
+    define({
+      async endpoints() {
+        const endpoints = { dynamodb: '', localstack: '' };
+        for (const emulator of needed) endpoints[emulator] = await endpointOf(emulator);
+        return endpoints;
+      },
+    }),
+  );
+}
+
+async function endpointOf(emulator: EmulatorName): Promise<string> {
+  const response = await fetch(`${inject('emulators')}/${emulator}`);
+  const text = await response.text();
+  if (!response.ok) throw new Error(text);
+  return text;
 }
 
 const account = { region: 'eu-central-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };

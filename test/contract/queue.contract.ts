@@ -12,14 +12,20 @@ export interface QueueTiming {
   waitSeconds: number;
   /** Bounds the property tests. */
   runs?: number;
+  /** So many of these runs go on beside each other: for queues whose time passes by waiting for it. Default: 1. */
+  runsAtOnce?: number;
 }
 
-/** What every queue must do: at least once, in any order. */
+/**
+ * What every queue must do: at least once, in any order. `concurrent` runs the cases beside each other, each on a queue of
+ * its own: for queues on the real clock, where most of a case is waiting. A clock that `pass` moves is one for all of them.
+ */
 export function describeQueue(
   name: string,
   open: () => Promise<{ queues: Queues; timing: QueueTiming; close: () => Promise<void> }>,
+  { concurrent = false }: { concurrent?: boolean } = {},
 ): void {
-  describe(`queue: ${name}`, () => {
+  describe(`queue: ${name}`, { concurrent }, () => {
     let queues: Queues;
     let timing: QueueTiming;
     let close: () => Promise<void>;
@@ -238,7 +244,7 @@ export function describeQueue(
       expect(await queue.redrive()).toBe(0);
     });
 
-    it('counts what is ready, in flight, delayed and dead', async () => {
+    it('counts what is ready, in flight, delayed and dead', async (context) => {
       const queue = fresh();
       await queue.send(['{"n":1}', '{"n":2}', '{"n":3}', '{"n":4}']);
       await queue.send(['{"n":5}'], { delaySeconds: 60 });
@@ -246,7 +252,7 @@ export function describeQueue(
       await receiveOne(queue);
 
       // Backends count by and by.
-      await expect
+      await context.expect
         .poll(() => queue.counts(), { timeout: 5000 })
         .toEqual({ ready: 2, inFlight: 1, delayed: 1, dead: 1 });
     });
@@ -305,39 +311,39 @@ export function describeQueue(
         'forget',
         'bury',
       );
-      await fc.assert(
-        fc.asyncProperty(
-          fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 4 }),
-          fc.infiniteStream(fate),
-          async (senders, fates) => {
-            const queue = fresh();
-            const acknowledged: string[] = [];
-            const finished = new Set<string>();
+      const property = fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 4 }),
+        fc.infiniteStream(fate),
+        async (senders, fates) => {
+          const queue = fresh();
+          const acknowledged: string[] = [];
+          const finished = new Set<string>();
 
-            await Promise.all(
-              senders.map(async (count, sender) => {
-                for (let index = 0; index < count; index += 1) {
-                  const body = JSON.stringify({ sender, index });
-                  await queue.send([body]);
-                  acknowledged.push(body);
-                }
-              }),
-            );
-            // So many rounds that every message is settled or used up its receives.
-            for (let round = 0; round <= maxReceives + 1; round += 1) {
-              await Promise.all([1, 2].map(() => receiveAll(queue, fates, finished)));
-              await passVisibility();
-            }
-            await expectNothing(queue);
+          await Promise.all(
+            senders.map(async (count, sender) => {
+              for (let index = 0; index < count; index += 1) {
+                const body = JSON.stringify({ sender, index });
+                await queue.send([body]);
+                acknowledged.push(body);
+              }
+            }),
+          );
+          // So many rounds that every message is settled or used up its receives.
+          for (let round = 0; round <= maxReceives + 1; round += 1) {
+            await Promise.all([1, 2].map(() => receiveAll(queue, fates, finished)));
+            await passVisibility();
+          }
+          await expectNothing(queue);
 
-            const dead = (await queue.deadLetters(1000)).map((letter) => letter.body);
-            const accounted = new Set([...finished, ...dead]);
-            expect([...accounted].sort()).toEqual(acknowledged.toSorted());
-            expect(new Set(dead).size).toBe(dead.length);
-          },
-        ),
-        { numRuns: timing.runs ?? 15 },
+          const dead = (await queue.deadLetters(1000)).map((letter) => letter.body);
+          const accounted = new Set([...finished, ...dead]);
+          expect([...accounted].sort()).toEqual(acknowledged.toSorted());
+          expect(new Set(dead).size).toBe(dead.length);
+        },
       );
+      const { runs = 15, runsAtOnce = 1 } = timing;
+      const each = { numRuns: Math.ceil(runs / runsAtOnce) };
+      await Promise.all(Array.from({ length: runsAtOnce }, () => fc.assert(property, each)));
     });
 
     async function receiveAll(queue: Queue, fates: fc.Stream<string>, finished: Set<string>): Promise<void> {
