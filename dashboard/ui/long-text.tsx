@@ -37,7 +37,8 @@ export function LongText({ text, label, lines = 1 }: { text: string; label: stri
 /** Whether an element holds more than it shows, as it is laid out now; `watch` is its ref. */
 function useIsCut() {
   const [isCut, setIsCut] = useState(false);
-  const watch = useCallback((element: HTMLElement) => {
+  const watch = useCallback((element: HTMLElement | null) => {
+    if (element === null) return undefined;
     const measure = () =>
       setIsCut(element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight + 1);
     measure();
