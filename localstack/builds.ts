@@ -20,7 +20,7 @@ export async function ensureAgentBundle(): Promise<string> {
 
 /** The dashboard's files, built anew when their sources changed. Returns the folder. */
 export async function ensureDashboard(): Promise<string> {
-  await ensureBuilt('dashboard', ['dashboard', 'shared/messages', 'infra/build', 'package-lock.json']);
+  await ensureBuilt('dashboard', ['dashboard', 'shared', 'infra/build', 'package-lock.json']);
   return join(distFolder, 'dashboard');
 }
 
