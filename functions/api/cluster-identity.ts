@@ -25,11 +25,11 @@ export interface WithSecret {
   token?: string;
 }
 
-type Deps = Pick<ApiDeps, 'store' | 'clock' | 'wakeQueues' | 'mailbox'>;
+type Deps = Pick<ApiDeps, 'store' | 'clock' | 'bell' | 'wakeQueues' | 'mailbox'>;
 
 /** Registers a cluster. Throws `conflict` for a name in use. */
 export async function addCluster(
-  deps: Pick<ApiDeps, 'store' | 'clock' | 'wakeQueues'>,
+  deps: Pick<ApiDeps, 'store' | 'clock' | 'bell' | 'wakeQueues'>,
   organisation: string,
   draft: ClusterDraft,
 ): Promise<WithSecret> {
@@ -44,7 +44,10 @@ export async function addCluster(
     revision: 1,
     value: cluster,
   };
-  if (await deps.store.put(row, { absent: true })) return { cluster, ...(token === undefined ? {} : { token }) };
+  if (await deps.store.put(row, { absent: true })) {
+    tellPages(deps, organisation, draft.id);
+    return { cluster, ...(token === undefined ? {} : { token }) };
+  }
   throw new HawserError('conflict', `cluster ${draft.id} is registered already`, {
     hint: `Choose another name, or install its agent anew with \`hawser cluster renew ${draft.id}\`.`,
   });
@@ -148,6 +151,11 @@ async function tell(
 ): Promise<void> {
   const at = new Date(deps.clock.now()).toISOString();
   await writeOrganisationEvent(deps.store, organisation, { at, type: 'Normal', ...event, object: `cluster/${id}` });
+  tellPages(deps, organisation, id);
+}
+
+function tellPages({ bell }: Pick<ApiDeps, 'bell'>, organisation: string, id: string): void {
+  bell.ring(`organisation:${organisation}`, `cluster:${id}`);
 }
 
 function unknown(id: string): HawserError {

@@ -99,9 +99,10 @@ async function eventsFor(deps: ApiDeps, organisation: string, changed: string[])
     clusterIds.size === 0
       ? []
       : (await readClusters(deps, organisation)).filter((cluster) => clusterIds.has(cluster.id));
+  // Which applications read a source is not known here, and there is no word for a cluster that is gone.
+  const isUnclear = changed.some((id) => id.startsWith('source:')) || clusters.length < clusterIds.size;
   return [
-    // Which applications read a source is not known here.
-    ...(changed.some((id) => id.startsWith('source:')) ? [{ type: 'reload' as const }] : []),
+    ...(isUnclear ? [{ type: 'reload' as const }] : []),
     ...summaries.map((application) => ({ type: 'application' as const, application })),
     ...ids.filter((id) => !found.has(id)).map((id) => ({ type: 'removed' as const, id })),
     ...clusters.map((cluster) => ({ type: 'cluster' as const, cluster })),

@@ -64,6 +64,19 @@ async function open(more: Parameters<typeof openApi>[1] = {}) {
   };
 }
 
+describe('open pages', () => {
+  it('hear of a cluster that is added, revoked, restored, renewed or removed', async () => {
+    const api = await open();
+    const heard: (string | undefined)[] = [];
+    parts.bell.listen(`organisation:${organisation}`, (payload) => heard.push(payload));
+    await api.ask('POST', '', { name: 'edge' });
+    for (const verb of ['revoke', 'restore', 'registration']) await api.ask('POST', `/edge/${verb}`);
+    await api.ask('DELETE', '/edge');
+
+    expect(heard).toEqual(Array.from({ length: 5 }, () => 'cluster:edge'));
+  });
+});
+
 describe('adding a cluster', () => {
   it('answers a registration token with its command, once, and an agent that registers is let in', async () => {
     const api = await open();

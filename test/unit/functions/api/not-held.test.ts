@@ -131,6 +131,11 @@ describe('a stream that is not held', () => {
     expect((await read('77')).text).toContain('event: reload\ndata: {"type":"reload"}\n\n');
   });
 
+  it('has the page read anew when a cluster is gone', async () => {
+    await recordPageChanges(parts, organisation, ['cluster:gone', `cluster:${cluster}`]);
+    expect((await read('0')).text.match(/^event: .*/gm)).toEqual(['event: reload', 'event: cluster', 'event: pause']);
+  });
+
   it('has the page read anew when trouble with a source comes or goes', async () => {
     await recordPageChanges(parts, organisation, ['source:demo', 'gone']);
     expect((await read('0')).text.match(/^event: .*/gm)).toEqual(['event: reload', 'event: removed', 'event: pause']);
