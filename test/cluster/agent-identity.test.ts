@@ -1,3 +1,4 @@
+import { createBell } from '#shared/adapters/embedded/memory-bell.ts';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,7 +72,7 @@ async function uidOf(cluster: TestCluster): Promise<string> {
 async function openRegistered() {
   const store = openMemoryStore();
   const draft = { id: 'home', labels: {}, servers: [], identity: 'service-account' as const };
-  const { token = '' } = await addCluster({ store, clock }, organisation, draft);
+  const { token = '' } = await addCluster({ store, clock, bell: createBell() }, organisation, draft);
   const metrics = { count: () => undefined, observe: () => undefined, gauge: () => undefined };
   const issuerKeys = { read: async () => undefined };
   const app = createTokenApp({ organisation, store, clock, metrics, log: silentLog, issuerKeys });

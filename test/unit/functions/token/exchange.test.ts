@@ -74,7 +74,7 @@ describe('exchange', () => {
 
   it('sends a cluster with the same keys to register while a registration token of its name waits', async () => {
     const kit = await openRegistered();
-    const deps = { ...kit.deps, mailbox: createMailbox(createBell()) };
+    const deps = { ...kit.deps, bell: createBell(), mailbox: createMailbox(createBell()) };
     const { token = '' } = await renewRegistration(deps, organisation, 'home', 'ada');
     expect((await kit.exchange(kit.issuer, { clusterUid: 'another-cluster' })).status).toBe(401);
     await answerIn(await kit.register(token, kit.issuer, 'another-cluster'));
@@ -87,7 +87,7 @@ describe('exchange', () => {
   it('refuses a revoked cluster at once, and its tokens of before for good (NT-110)', async () => {
     const kit = await openRegistered();
     const { accessToken } = await answerIn(await kit.exchange());
-    const deps = { ...kit.deps, mailbox: createMailbox(createBell()) };
+    const deps = { ...kit.deps, bell: createBell(), mailbox: createMailbox(createBell()) };
     await revokeCluster(deps, organisation, 'home', 'ada');
 
     expect(await findAgent(kit.store, accessToken, kit.clock.now())).toBeUndefined();

@@ -137,7 +137,7 @@ describe('registration', () => {
   it('of a revoked cluster does not happen', async () => {
     const kit = await openToken();
     const mailbox = createMailbox(createBell());
-    await revokeCluster({ ...kit.deps, mailbox }, organisation, 'home', 'ada');
+    await revokeCluster({ ...kit.deps, bell: createBell(), mailbox }, organisation, 'home', 'ada');
     expect(await problemIn(await kit.register(kit.registration))).toMatchObject({ status: 401 });
   });
 

@@ -1,3 +1,4 @@
+import { createBell } from '#shared/adapters/embedded/memory-bell.ts';
 import { createTokenApp } from '#functions/token/app.ts';
 import type { TokenDeps } from '#functions/token/issue.ts';
 import { addCluster } from '#functions/api/cluster-identity.ts';
@@ -53,7 +54,7 @@ export async function openToken(more: Partial<TokenDeps> = {}) {
     );
   const add = async (id: string) => {
     const draft = { id, labels: {}, servers: [], identity: 'service-account' as const };
-    return (await addCluster({ store, clock }, organisation, draft)).token ?? '';
+    return (await addCluster({ store, clock, bell: createBell() }, organisation, draft)).token ?? '';
   };
   const key = await createKey('first', 'RS256');
   const issuer = createIssuer('https://kubernetes.default.svc.cluster.local', [key], () => clock.now());
