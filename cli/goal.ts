@@ -1,8 +1,9 @@
 import type { ApplicationDetail } from '#shared/messages/api.ts';
 
-/** What a wait is for. `generation`: the operation of a generation that was just asked for, and what must hold after it. */
+/** What a wait is for. `deleted`: the one with this uid is gone, whatever was declared in its place. `generation`: the operation of a generation that was just asked for, and what must hold after it. */
 export type Goal =
-  | { kind: 'healthy' | 'synced' | 'deleted' | 'operation' }
+  | { kind: 'healthy' | 'synced' | 'operation' }
+  | { kind: 'deleted'; uid?: string | undefined }
   | { kind: 'generation'; generation: number | undefined; startedBefore: string | undefined; healthy: boolean };
 
 export type Verdict = { state: 'reached' | 'failed' | 'open'; why: string; hint?: string };
@@ -20,6 +21,11 @@ export function judge(goals: readonly Goal[], application: ApplicationDetail | u
 function judgeOne(goal: Goal, application: ApplicationDetail | undefined): Verdict {
   if (goal.kind === 'deleted') {
     if (application === undefined) return { state: 'reached', why: 'deleted' };
+    if (goal.uid !== undefined && uidOf(application) !== goal.uid)
+      return {
+        state: 'reached',
+        why: `deleted, and declared again${application.parent ? ` by ${application.parent}` : ''}`,
+      };
     return open(application.deleting ? 'being deleted' : 'not deleted');
   }
   if (application === undefined) return { state: 'failed', why: 'it was deleted meanwhile' };
@@ -33,6 +39,12 @@ function judgeOne(goal: Goal, application: ApplicationDetail | undefined): Verdi
   if (application.stale) return open(`the agent of cluster ${application.cluster} is silent; what is known is old`);
   const isThere = goal.kind === 'healthy' ? application.health === 'Healthy' : application.sync === 'Synced';
   return isThere ? { state: 'reached', why: inWords(application) } : open(describeState(application));
+}
+
+/** Each declaration anew after a deletion has a uid of its own. */
+export function uidOf({ declared }: ApplicationDetail): string | undefined {
+  const metadata = declared['metadata'] as { uid?: unknown } | undefined;
+  return typeof metadata?.uid === 'string' ? metadata.uid : undefined;
 }
 
 function judgeGeneration(goal: Extract<Goal, { kind: 'generation' }>, application: ApplicationDetail): Verdict {

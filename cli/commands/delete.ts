@@ -5,7 +5,8 @@ import { awaitGoals } from '../await-goals.ts';
 import { connect, type Client } from '../client.ts';
 import type { Context } from '../context.ts';
 import { timeoutOption } from '../duration.ts';
-import { findApplications } from '../find-application.ts';
+import { findApplications, readApplication } from '../find-application.ts';
+import { uidOf } from '../goal.ts';
 import { counted } from '../output/count.ts';
 import { oneLine } from '../output/escape.ts';
 import { remark, say } from '../output/print.ts';
@@ -51,7 +52,10 @@ async function deleteAll(context: Context, client: Client, names: readonly strin
       ? `leave ${counted(objects, 'object')} in the cluster`
       : `and delete ${counted(objects, 'object')}`;
   await askFirst(context, `Delete ${what} ${options.cascade === 'orphan' ? `and ${fate}` : fate}?`, options.yes);
+  const uids = new Map<string, string | undefined>();
   for (const application of applications) {
+    const detail = options.wait === true ? await readApplication(client, application.id) : undefined;
+    uids.set(application.id, detail === undefined ? undefined : uidOf(detail));
     await client.delete<Accepted>(`/api/v1/applications/${application.id}`, { cascade: options.cascade });
     say(
       context,
@@ -68,7 +72,7 @@ async function deleteAll(context: Context, client: Client, names: readonly strin
   if (options.wait !== true) return;
   const list = applications.map((application) => ({
     application,
-    goals: [{ kind: 'deleted' as const }],
+    goals: [{ kind: 'deleted' as const, uid: uids.get(application.id) }],
     done: oneLine(application.name),
   }));
   context.setExitCode(await awaitGoals(client, context, list, options.timeout));

@@ -4,8 +4,8 @@ import { connect } from '../client.ts';
 import type { Context } from '../context.ts';
 import { timeoutOption } from '../duration.ts';
 import { usage } from '../failure.ts';
-import { findApplications, UnknownApplication } from '../find-application.ts';
-import type { Goal } from '../goal.ts';
+import { findApplications, readApplication, UnknownApplication } from '../find-application.ts';
+import { uidOf, type Goal } from '../goal.ts';
 import { oneLine } from '../output/escape.ts';
 import { say } from '../output/print.ts';
 import { examples } from '../program.ts';
@@ -45,11 +45,14 @@ export function register(command: Command, context: Context): void {
           say(context, `${oneLine(name)} is gone`);
         }
       }
-      const list = applications.map((application) => ({
-        application,
-        goals: wanted.map((kind): Goal => ({ kind })),
-        done: `${oneLine(application.name)} ${wanted.join(' and ')}`,
-      }));
+      const list = await Promise.all(
+        applications.map(async (application) => {
+          const detail = isDeletion ? await readApplication(client, application.id) : undefined;
+          const uid = detail === undefined ? undefined : uidOf(detail);
+          const aims = wanted.map((kind): Goal => (kind === 'deleted' ? { kind, uid } : { kind }));
+          return { application, goals: aims, done: `${oneLine(application.name)} ${wanted.join(' and ')}` };
+        }),
+      );
       if (list.length > 0) context.setExitCode(await awaitGoals(client, context, list, options.timeout));
     });
 }

@@ -34,7 +34,8 @@ export async function bringBack(
 ): Promise<boolean> {
   const parent = child.parent === undefined ? undefined : await getApplication(deps.store, organisation, child.parent);
   if (parent === undefined || !bringsBack(parent)) return false;
-  const at = new Date(deps.clock.now()).toISOString();
+  const now = deps.clock.now();
+  const at = new Date(now).toISOString();
   const generation = await takeTicket(deps.store, organisation);
   const job: PublishJob = {
     organisation,
@@ -44,7 +45,8 @@ export async function bringBack(
     intent: { revision: '', dependsOn: [], initiatedBy: selfHealing, renderDigest: '' },
     result: { status: 'repeat' },
     trace: what.trace,
-    at,
+    // What is done about it stands behind it in the log.
+    at: new Date(now + 1).toISOString(),
   };
   await deps.publishJobs.send([JSON.stringify(job)], { group: organisation });
   const group = child.kind === 'Application' ? 'argoproj.io' : 'kustomize.toolkit.fluxcd.io';

@@ -211,6 +211,12 @@ describe('waiting', () => {
     expect(judge([{ kind: 'deleted' }], healthy).state).toBe('open');
     expect(judge([{ kind: 'deleted' }], undefined).state).toBe('reached');
     expect(judge([{ kind: 'healthy' }], undefined).state).toBe('failed');
+    const declared = (uid: string) => ({ declared: { metadata: { uid } }, parent: 'root' });
+    expect(judge([{ kind: 'deleted', uid: '1' }], { ...healthy, ...declared('1') }).state).toBe('open');
+    expect(judge([{ kind: 'deleted', uid: '1' }], { ...healthy, ...declared('2') })).toMatchObject({
+      state: 'reached',
+      why: 'deleted, and declared again by root',
+    });
   });
 
   it('does not take an older operation for the one that was asked for', () => {
@@ -420,6 +426,7 @@ describe('the doctor', () => {
       grade: 'warn',
       finding: /2 deliveries; accepted: 4/,
     });
+    expect(checkWebhooks('# See CloudWatch.\n# EOF\n')).toMatchObject({ grade: 'ok', finding: /in CloudWatch/ });
     expect(checkWebhooks(undefined)).toMatchObject({ grade: 'warn', finding: /found by polling/ });
   });
 });
