@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { HawserError } from '#shared/errors.ts';
+import { withFileLock } from './cluster/file-lock.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -33,13 +34,25 @@ export async function ensureFunctions(): Promise<string> {
   return join(distFolder, 'functions');
 }
 
-/** Builds unless the stamp beside the result names exactly these sources. In a process of its own: bundlers stay in memory. */
-async function ensureBuilt(part: 'agent' | 'dashboard' | 'functions', sources: readonly string[]): Promise<void> {
+type Part = 'agent' | 'dashboard' | 'functions';
+
+/** Builds unless the stamp beside the result names exactly these sources; of several that start at once, one builds. */
+async function ensureBuilt(part: Part, sources: readonly string[]): Promise<void> {
   const folder = join(distFolder, part);
   const stampFile = `${folder}.stamp`;
   const stamp = digestOfSources(sources);
-  if (existsSync(stampFile) && existsSync(folder) && readFileSync(stampFile, 'utf8') === stamp) return;
-  mkdirSync(folder, { recursive: true });
+  const isBuilt = () => existsSync(stampFile) && existsSync(folder) && readFileSync(stampFile, 'utf8') === stamp;
+  if (isBuilt()) return;
+  await withFileLock(`${folder}.lock`, {}, async () => {
+    if (isBuilt()) return;
+    mkdirSync(folder, { recursive: true });
+    await build(part);
+    writeFileSync(stampFile, stamp);
+  });
+}
+
+/** In a process of its own: bundlers stay in memory. */
+async function build(part: Part): Promise<void> {
   try {
     await run(process.execPath, [join(root, 'infra', 'build', 'build.ts'), part], { cwd: root });
   } catch (error) {
@@ -50,7 +63,6 @@ async function ensureBuilt(part: 'agent' | 'dashboard' | 'functions', sources: r
       { cause: error },
     );
   }
-  writeFileSync(stampFile, stamp);
 }
 
 function digestOfSources(sources: readonly string[]): string {
