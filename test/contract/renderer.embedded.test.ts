@@ -218,7 +218,7 @@ else {
   it('INV-35: leaves no file and no process behind', async () => {
     await using folder = await temporaryFolder();
     const renderer = asTenant(
-      await createRenderer({ cacheDir: folder.path, log: silent, limits: { wallClock: 1000 } }),
+      await createRenderer({ cacheDir: folder.path, log: silent, limits: { wallClock: 3000 } }),
     );
     await renderer.render(helmBundle());
     await renderer.render(helmBundle(oneTemplate('{{ fail "x" }}'))).catch(() => undefined);
