@@ -34,27 +34,37 @@ export async function bringBack(
 ): Promise<boolean> {
   const parent = child.parent === undefined ? undefined : await getApplication(deps.store, organisation, child.parent);
   if (parent === undefined || !bringsBack(parent)) return false;
-  const now = deps.clock.now();
-  const at = new Date(now).toISOString();
-  const generation = await takeTicket(deps.store, organisation);
-  const job: PublishJob = {
-    organisation,
-    application: parent.id,
-    generation,
-    inputDigest: '',
-    intent: { revision: '', dependsOn: [], initiatedBy: selfHealing, renderDigest: '' },
-    result: { status: 'repeat' },
-    trace: what.trace,
-    // What is done about it stands behind it in the log.
-    at: new Date(now + 1).toISOString(),
-  };
-  await deps.publishJobs.send([JSON.stringify(job)], { group: organisation });
+  const at = new Date(deps.clock.now()).toISOString();
+  const generation = await declareAgain(deps, organisation, parent.id, what.trace);
   const group = child.kind === 'Application' ? 'argoproj.io' : 'kustomize.toolkit.fluxcd.io';
   const object = `${group}/${child.kind}/${child.namespace}/${child.name}`;
   await writeEvents(deps.store, organisation, parent.id, [
     { at, type: 'Warning', reason: 'DriftDetected', message: what.message, object, generation },
   ]);
   return true;
+}
+
+/** Has an application register once more what its newest snapshot declares. Answers the generation. */
+export async function declareAgain(
+  deps: BringBackDeps,
+  organisation: string,
+  parent: string,
+  trace: string,
+): Promise<number> {
+  const generation = await takeTicket(deps.store, organisation);
+  const job: PublishJob = {
+    organisation,
+    application: parent,
+    generation,
+    inputDigest: '',
+    intent: { revision: '', dependsOn: [], initiatedBy: selfHealing, renderDigest: '' },
+    result: { status: 'repeat' },
+    trace,
+    // What is done about something stands behind it in the log.
+    at: new Date(deps.clock.now() + 1).toISOString(),
+  };
+  await deps.publishJobs.send([JSON.stringify(job)], { group: organisation });
+  return generation;
 }
 
 /** Who asks for a parent's children to be declared again. */

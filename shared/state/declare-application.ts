@@ -8,6 +8,7 @@ import { unsupportedExpressions } from '../domain/ignore-rules.ts';
 import { applicationViolations } from '../domain/fence.ts';
 import { canonicalJson, isJsonObject, type JsonObject } from '../domain/json.ts';
 import { bringsBack } from './bring-back.ts';
+import { claim, isGivenUp } from './claims.ts';
 import { createLookups, identity, type DeclareContext, type DeclareItem } from './declare-context.ts';
 import { applicationKey, organisationKey, sortKeys } from './keys.ts';
 import { getApplication } from './registry.ts';
@@ -44,6 +45,8 @@ export async function declareApplication(context: DeclareContext, object: JsonOb
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const before = await deps.store.get<Application>(partition, sortKeys.spec);
     const parent = await otherParent(context, compiled, before?.value);
+    if (parent !== undefined && compiled.parent !== undefined && !request.dryRun)
+      await claim(deps, request.organisation, id, compiled.parent);
     refuseForeign(compiled, before?.value, parent);
     const next = carryOver(compiled, before?.value, parent, deps.clock.now());
     const same = before !== undefined && canonicalJson(before.value) === canonicalJson(next);
@@ -76,6 +79,7 @@ async function otherParent(
   before: Application | undefined,
 ): Promise<Application | undefined> {
   if (before?.parent === undefined || before.parent === compiled.parent) return undefined;
+  if (compiled.parent !== undefined && isGivenUp(before)) return undefined;
   return getApplication(deps.store, request.organisation, before.parent);
 }
 
@@ -94,7 +98,9 @@ function refuseForeign(compiled: Application, before: Application | undefined, o
     });
   }
   if (compiled.parent !== undefined && other !== undefined) {
-    throw new HawserError('conflict', `application ${compiled.id} is declared by ${other.id} already`);
+    throw new HawserError('conflict', `application ${compiled.id} is declared by ${other.id} already`, {
+      data: { claim: compiled.id },
+    });
   }
 }
 

@@ -95,7 +95,9 @@ async function declareOne(context: DeclareContext, role: Role, object: JsonObjec
   } catch (error) {
     // Only what is wrong with the object itself refuses it; trouble of our own must be seen, and tried again.
     if (!(error instanceof HawserError) || error.retry === 'later') throw error;
-    return refused(object, messageOf(error));
+    const item = refused(object, messageOf(error));
+    const claimed = error.data['claim'];
+    return typeof claimed === 'string' ? { ...item, application: claimed } : item;
   }
 }
 

@@ -17,13 +17,14 @@ export const orderLifetimeMs = 7 * 24 * 3600 * 1000;
 /**
  * Marks an application as being deleted and asks the publisher for a signed deletion order (G-10).
  * Without `cascade` the declaration decides, as its own tool would: Argo CD's finalizer, Flux's `prune` with `deletionPolicy`.
- * Returns the order's generation.
+ * With `delaySeconds` the order is published that much later, and not at all where somebody declares the application again by
+ * then. Returns the order's generation.
  */
 export async function orderDeletion(
   deps: { store: StateStore; publishJobs: Queue; bell: Bell; clock: Clock },
   organisation: string,
   application: Application,
-  order: { by: string; trace: string; cascade?: Cascade },
+  order: { by: string; trace: string; cascade?: Cascade; delaySeconds?: number },
 ): Promise<number> {
   const cascade = order.cascade ?? declaredCascade(application);
   const at = new Date(deps.clock.now()).toISOString();
@@ -44,7 +45,11 @@ export async function orderDeletion(
     trace: order.trace,
     at,
   };
-  await deps.publishJobs.send([JSON.stringify(job)], { group: organisation });
+  const { delaySeconds } = order;
+  await deps.publishJobs.send([JSON.stringify(job)], {
+    group: organisation,
+    ...(delaySeconds === undefined ? {} : { delaySeconds }),
+  });
   return generation;
 }
 

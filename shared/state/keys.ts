@@ -66,6 +66,8 @@ export const sortKeys = {
   status: 'STATUS',
   resources: 'RESOURCES',
   closure: 'CLOSURE',
+  /** Another application declares it as well, and waits for its parent to give it up. */
+  claim: 'CLAIM',
   children: 'CHILDREN',
   history: (generation: number) => `HISTORY#${padded(generation)}`,
   event: (time: string, id: string) => `EVENT#${time}#${id}`,

@@ -458,6 +458,10 @@ describe('app of apps', () => {
     await push(children(['one', 'two', 'keep']));
     await declare(argo('apps'));
     await push(children(['keep']));
+    // So long another application may come to declare them.
+    expect((await head('one')) && rootOf((await head('one'))!.value).deletion).toBeUndefined();
+    await parts.clock.advance(5000);
+    await drain(parts);
 
     const orders = await Promise.all(
       ['one', 'two', 'keep'].map(async (id) => {
@@ -510,6 +514,60 @@ describe('app of apps', () => {
 
     expect(await getApplication(parts.store, organisation, 'one')).toHaveProperty('deleting.cascade', 'foreground');
     expect(await getApplication(parts.store, organisation, 'two')).toHaveProperty('deleting.cascade', 'orphan');
+  });
+
+  // Which of the two is published first follows from their names.
+  for (const other of ['aaa', 'others']) {
+    it(`deletes nothing of what moves to another application in one push (to ${other})`, async () => {
+      await push({ ...children(['one', 'two', 'keep']), [`${other}/x.yaml`]: child('keep2') });
+      await declare(argo('apps'), argo(other));
+      const before = (await getApplication(parts.store, organisation, 'one'))?.declared['metadata'];
+      await push({
+        ...children(['one', 'two', 'keep']),
+        ...children(['keep']),
+        [`${other}/x.yaml`]: child('one', { finalizers }),
+      });
+      await parts.clock.advance(60_000);
+      await drain(parts);
+
+      const one = await getApplication(parts.store, organisation, 'one');
+      expect(one).toMatchObject({ parent: other });
+      expect(one).not.toHaveProperty('deleting');
+      expect((one!.declared['metadata'] as JsonObject)['uid']).toBe((before as JsonObject)['uid']);
+      expect(rootOf((await head('one'))!.value).deletion).toBeUndefined();
+      expect((await objects('one')).map((object) => object.data)).toEqual([{ value: 'one' }]);
+      expect(await conditions(other)).toEqual([]);
+      expect(await getApplication(parts.store, organisation, 'two')).toHaveProperty('deleting');
+    });
+  }
+
+  it('hands over what another application has been declaring for long, when the first no longer does', async () => {
+    await push({ ...children(['one', 'two', 'keep']), 'others/x.yaml': child('one', { finalizers }) });
+    await declare(argo('apps'));
+    await declare(argo('others'));
+    expect(await conditions('others')).toEqual([expect.stringContaining('is declared by apps already')]);
+    await parts.clock.advance(3_600_000);
+    await push({
+      ...children(['two', 'keep']),
+      'one/a.yaml': configMap('a', 'one'),
+      'others/x.yaml': child('one', { finalizers }),
+    });
+
+    expect(await getApplication(parts.store, organisation, 'one')).toMatchObject({ parent: 'others' });
+    expect(await getApplication(parts.store, organisation, 'one')).not.toHaveProperty('deleting');
+    expect(rootOf((await head('one'))!.value).deletion).toBeUndefined();
+    expect(await conditions('others')).toEqual([]);
+  });
+
+  it('does not hand over what another application has declared once, and does no more', async () => {
+    await push({ ...children(['one', 'two', 'keep']), 'others/x.yaml': child('one') });
+    await declare(argo('apps'));
+    await declare(argo('others', { syncPolicy: { automated: { prune: true, allowEmpty: true } } }));
+    await push({ ...children(['one', 'two', 'keep']), 'others/x.yaml': configMap('x', '1') });
+    await parts.clock.advance(3_600_000);
+    await push({ ...children(['two', 'keep']), 'others/x.yaml': configMap('x', '1') });
+
+    expect(await getApplication(parts.store, organisation, 'one')).toMatchObject({ parent: 'apps', deleting: {} });
   });
 
   it('lets another application declare what the one that is gone declared', async () => {
