@@ -106,6 +106,9 @@ async function deleteAll(
       delaySeconds: graceSeconds,
       ...(child.deleting === undefined ? {} : { cascade: child.deleting.cascade }),
     });
+    // A claim that came while it was being marked: one of the two sees the other (claims.ts).
+    const marked = await getApplication(deps.store, job.organisation, id);
+    if (marked !== undefined) await handOver(deps, job, marked);
   });
 }
 

@@ -42,11 +42,16 @@ export async function declareApplication(context: DeclareContext, object: JsonOb
   const message = compiled.invalid ?? withoutEffect(compiled);
   if (message !== undefined) item.message = message;
   const partition = applicationKey(request.organisation, id);
+  // Claimed first, then looked at once more: whoever gives it up marks it first, then looks for claims.
+  let claimed = false;
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const before = await deps.store.get<Application>(partition, sortKeys.spec);
     const parent = await otherParent(context, compiled, before?.value);
-    if (parent !== undefined && compiled.parent !== undefined && !request.dryRun)
+    if (parent !== undefined && compiled.parent !== undefined && !request.dryRun && !claimed) {
       await claim(deps, request.organisation, id, compiled.parent);
+      claimed = true;
+      continue;
+    }
     refuseForeign(compiled, before?.value, parent);
     const next = carryOver(compiled, before?.value, parent, deps.clock.now());
     const same = before !== undefined && canonicalJson(before.value) === canonicalJson(next);

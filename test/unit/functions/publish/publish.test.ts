@@ -541,6 +541,35 @@ describe('app of apps', () => {
     });
   }
 
+  it('hands over what another application comes to declare in the very moment in which the first gives it up', async () => {
+    await push({ ...children(['one', 'two', 'keep']), 'others/x.yaml': child('keep2') });
+    await declare(argo('apps'), argo('others'));
+    const { get } = parts.store;
+    let came = false;
+    parts.store.get = async (partition, sort) => {
+      const found = await get<never>(partition, sort);
+      if (came || sort !== 'CLAIM') return found;
+      came = true;
+      const own = { organisation, homeCluster: cluster, defaultCluster: cluster, by: 'others', trace: 't' };
+      const [item] = await declareObjects(parts, {
+        ...own,
+        parent: 'others',
+        objects: [argo('one', {}, { finalizers })],
+      });
+      expect(item).toMatchObject({ action: 'refused' });
+      return found;
+    };
+    await push({ ...children(['two', 'keep']), 'one/a.yaml': configMap('a', 'one'), 'others/x.yaml': child('keep2') });
+    parts.store.get = get;
+    await parts.clock.advance(60_000);
+    await drain(parts);
+
+    expect(came).toBe(true);
+    expect(await getApplication(parts.store, organisation, 'one')).toMatchObject({ parent: 'others' });
+    expect(await getApplication(parts.store, organisation, 'one')).not.toHaveProperty('deleting');
+    expect(rootOf((await head('one'))!.value).deletion).toBeUndefined();
+  });
+
   it('hands over what another application has been declaring for long, when the first no longer does', async () => {
     await push({ ...children(['one', 'two', 'keep']), 'others/x.yaml': child('one', { finalizers }) });
     await declare(argo('apps'));
