@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { Failure } from './failure.ts';
+import { exitCode, Failure } from './failure.ts';
 import type { Context, Output } from './context.ts';
 import { createColour, wantsColour } from './output/colour.ts';
 import { manyLines } from './output/escape.ts';
@@ -24,8 +24,9 @@ async function main(): Promise<void> {
 }
 
 function report(context: Context, error: unknown): number {
-  if (context.signal.aborted) return 130;
   const known = error instanceof Failure;
+  // After Ctrl-C whatever broke, broke because of it; but for who has to say where it was broken off.
+  if (context.signal.aborted && !(known && error.code === exitCode.interrupted)) return exitCode.interrupted;
   const message = error instanceof Error ? error.message : String(error);
   context.err.write(`${context.errColour.paint('bad', 'error:')} ${manyLines(message)}\n`);
   const hint = known ? error.hint : 'This is a bug in hawser; HAWSER_DEBUG=1 shows where.';

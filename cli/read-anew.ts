@@ -37,9 +37,10 @@ export async function readAnew(
       }
       if (open.size === 0) break;
       const names = [...open.values()].map(({ application }) => oneLine(application.name));
-      if (context.now() >= end || context.signal.aborted) throw notInTime(open, timeoutMs, context.signal.aborted);
+      if (context.now() >= end) throw notInTime(open, timeoutMs, false);
       progress.show(names.map((name) => `${name}  reading what Git says`));
       await context.sleep(Math.max(0, Math.min(delay, end - context.now())), context.signal);
+      if (context.signal.aborted) throw notInTime(open, timeoutMs, true);
     }
   } finally {
     progress.clear();

@@ -24,7 +24,9 @@ export function unknownRepository(): HawserError {
 }
 
 export function unsigned(provider: Provider): HawserError {
-  return new HawserError('unauthenticated', 'the delivery carries no signature', { hint: provider.hint });
+  return new HawserError('unauthenticated', 'the delivery carries no signature, or none that can be read', {
+    hint: provider.hint,
+  });
 }
 
 export function wrongSecret(provider: Provider): HawserError {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startFixtureApi, type FixtureApi } from '#test/kit/fixture-api.ts';
 import { temporaryFolder } from '#test/kit/temp.ts';
 import { ClusterInstall } from '#shared/messages/api.ts';
-import { hawser, hawserUntil, type Ran, type RunOptions } from './hawser.ts';
+import { hawser, hawserUntil, hawserWhen, type Ran, type RunOptions } from './hawser.ts';
 
 let api: FixtureApi;
 beforeEach(async () => {
@@ -67,6 +67,18 @@ describe('sync', () => {
     expect(code).toBe(1);
     expect(err).toContain('infra: not within 0s: Git is being read: https://');
     expect(err).toContain('`hawser sync --published`');
+  });
+
+  it('says that it was broken off while Git was read, and asks for no sync', async () => {
+    await using away = await startFixtureApi({ unread: true });
+    let reads = 0;
+    const { code, err } = await hawserWhen(['sync', 'infra'], { api: away }, () => {
+      reads += away.changes.length;
+      // A moment after the refresh was asked for.
+      return reads > 10;
+    });
+    expect([code, err]).toEqual([130, expect.stringContaining('infra: stopped waiting')]);
+    expect(away.changes.map(({ path }) => path.split('/').at(-1))).toEqual(['refresh']);
   });
 
   it('works without live updates', async () => {

@@ -44,6 +44,17 @@ export async function hawserUntil(
   return ended(child);
 }
 
+/** Runs it until `when`, then presses Ctrl-C. */
+export async function hawserWhen(args: readonly string[], options: RunOptions, when: () => boolean): Promise<Ran> {
+  const child = start(args, options);
+  const looking = setInterval(() => {
+    if (!when()) return;
+    clearInterval(looking);
+    child.kill('SIGINT');
+  }, 20);
+  return ended(child).finally(() => clearInterval(looking));
+}
+
 function start(args: readonly string[], { api, env = {}, input, cwd = '/' }: RunOptions): ChildProcess {
   const child = spawn(process.execPath, [bin, ...args], {
     cwd,
