@@ -132,7 +132,7 @@ async function handOver(deps: PublishDeps, job: PublishJob, child: Application):
 }
 
 /** Before a child's deletion is ordered: time for another application to declare it, where it only moved (as G-07 for objects). */
-const graceSeconds = 5;
+const graceSeconds = 15;
 
 function isoOf({ clock }: PublishDeps): string {
   return new Date(clock.now()).toISOString();

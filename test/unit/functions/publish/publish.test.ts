@@ -460,7 +460,7 @@ describe('app of apps', () => {
     await push(children(['keep']));
     // So long another application may come to declare them.
     expect((await head('one')) && rootOf((await head('one'))!.value).deletion).toBeUndefined();
-    await parts.clock.advance(5000);
+    await parts.clock.advance(15_000);
     await drain(parts);
 
     const orders = await Promise.all(
