@@ -26,13 +26,13 @@ const withParts = Math.min(cores, 3);
 /** In the order they run: what is quick to fail comes first. */
 export const tiers: readonly Tier[] = [
   tier('architecture', 'the tree keeps its own rules', [], 30, 3, cores),
-  tier('unit', 'one part, its dependencies given, no network but loopback', ['git'], 40, 8, cores),
-  tier('contract', 'every adapter of a port behaves alike', ['git'], 60, 6, cores),
+  tier('unit', 'one part, its dependencies given, no network but loopback', ['git'], 40, 12, cores),
+  tier('contract', 'every adapter of a port behaves alike', ['git'], 60, 10, cores),
   tier('cluster', 'the agent and the sandbox against a real API server', ['git', 'sandbox'], 120, 12, withParts),
   tier('pipeline', 'the whole product in one process, from push to applied', ['git', 'sandbox'], 180, 15, withParts),
   tier('browser', 'the dashboard in Chromium on the whole product', ['git', 'sandbox', 'chromium'], 120, 10, 1),
   {
-    ...tier('cloud', 'the adapters and entries of a cloud on its emulators', ['emulators'], 120, 10, withParts),
+    ...tier('cloud', 'the adapters and entries of a cloud on its emulators', ['emulators'], 120, 20, withParts),
     setup: 'cloud/shared-emulators.ts',
   },
 ];
