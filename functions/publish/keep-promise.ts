@@ -27,7 +27,7 @@ export async function keepPromise(
     const { request } = head.value;
     const decision = { ...decisionOf(head.value), ...(request === undefined ? {} : { request }) };
     if (!isKept && !(await moveHead(deps, { ...rootOf(head.value), generation }, decision, head))) continue;
-    await showGeneration(deps, organisation, application, generation);
+    await showHead(deps, organisation, application);
     return;
   }
   throw new HawserError('conflict', `application ${application.id} is being published by too many at once`, {
@@ -44,16 +44,17 @@ export async function rememberPromise(deps: PublishDeps, job: PublishJob, applic
   );
 }
 
-async function showGeneration(
-  deps: PublishDeps,
-  organisation: string,
-  application: Application,
-  generation: number,
-): Promise<void> {
+/** The status with the generation that the head has: whoever moved it for a promise may have died before saying so. */
+export async function showHead(deps: PublishDeps, organisation: string, application: Application): Promise<void> {
+  const head = await readHead(deps.store, organisation, application.cluster, application.id);
+  if (head === undefined) return;
+  const { generation, revision, inputDigest, objectCount, commit } = rootOf(head.value);
   const now = new Date(deps.clock.now()).toISOString();
-  await updateStatus(deps, organisation, application, now, (status) =>
-    status.desired === undefined || status.desired.generation >= generation
-      ? undefined
-      : { ...status, desired: { ...status.desired, generation } },
-  );
+  await updateStatus(deps, organisation, application, now, (status) => {
+    const { desired } = status;
+    if ((desired?.generation ?? 0) >= generation) return undefined;
+    const publishedAt = desired?.inputDigest === inputDigest ? desired.publishedAt : now;
+    const next = { generation, revision, inputDigest, objectCount, publishedAt };
+    return { ...status, desired: { ...next, ...(commit === undefined ? {} : { commit }) } };
+  });
 }

@@ -23,7 +23,7 @@ import type { Row } from '#shared/ports/state-store.ts';
 import { bindObjects } from './bind-objects.ts';
 import { buildRoot, contentOf, cutChunks, type RootContent } from './build-root.ts';
 import type { Published, PublishDeps } from './handle-publish-job.ts';
-import { keepPromise, rememberPromise } from './keep-promise.ts';
+import { keepPromise, rememberPromise, showHead } from './keep-promise.ts';
 import { clearFailure } from './show-failure.ts';
 
 type Rendered = Extract<PublishJob['result'], { status: 'rendered' }>;
@@ -126,6 +126,8 @@ export async function planAgain(deps: PublishDeps, job: PublishJob, application:
   if (repository === undefined) return;
   const { organisation, trace } = job;
   await rememberPromise(deps, job, application);
+  // Delivered again, by who may have died on another way than this one.
+  await showHead(deps, organisation, application);
   await sendHints(deps, { organisation, trace }, new Map([[repository, new Set([application.id])]]), 'retry');
 }
 
