@@ -1,17 +1,15 @@
 import { Option } from 'commander';
+import { durationIn } from '#shared/domain/duration.ts';
 import { usage } from './failure.ts';
 
 const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-const pattern = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/;
 
 /** `90s`, `5m`, `1h30m`, or a bare number of seconds, as milliseconds. Throws a usage failure for anything else. */
 export function parseDuration(text: string): number {
   if (/^\d+$/.test(text)) return Number(text) * 1000;
-  if (!pattern.test(text)) throw usage(`${JSON.stringify(text)} is not a duration`, 'Write it as 90s, 5m or 1h30m.');
-  return [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce(
-    (sum, [, number = '0', unit = 's']) => sum + Number(number) * (units[unit] ?? 0),
-    0,
-  );
+  const milliseconds = durationIn(units, text);
+  if (milliseconds !== undefined) return milliseconds;
+  throw usage(`${JSON.stringify(text)} is not a duration`, 'Write it as 90s, 5m or 1h30m.');
 }
 
 /** `--timeout DURATION` of every verb that waits. */

@@ -1,7 +1,8 @@
 import type { Application } from '#shared/domain/application.ts';
 import { HawserError } from '#shared/errors.ts';
 import type { PublishJob } from '#shared/messages/publish-job.ts';
-import { decisionOf, moveHead, readHead, rootOf, takeTicket } from '#shared/state/heads.ts';
+import type { Row } from '#shared/ports/state-store.ts';
+import { decisionOf, moveHead, readHead, rootOf, takeTicket, type Head } from '#shared/state/heads.ts';
 import { updateStatus } from '#shared/state/status.ts';
 import type { PublishDeps } from './handle-publish-job.ts';
 
@@ -22,17 +23,22 @@ export async function keepPromise(
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const head = await readHead(deps.store, organisation, application.cluster, application.id);
     if (head === undefined) return;
-    const isKept = head.value.generation >= owed;
-    const generation = isKept ? head.value.generation : await takeTicket(deps.store, organisation);
-    const { request } = head.value;
-    const decision = { ...decisionOf(head.value), ...(request === undefined ? {} : { request }) };
-    if (!isKept && !(await moveHead(deps, { ...rootOf(head.value), generation }, decision, head))) continue;
-    await showHead(deps, organisation, application);
-    return;
+    if (head.value.generation >= owed || (await renumber(deps, organisation, head))) {
+      await showHead(deps, organisation, application);
+      return;
+    }
   }
   throw new HawserError('conflict', `application ${application.id} is being published by too many at once`, {
     retry: 'later',
   });
+}
+
+/** Moves a head to itself under a new generation; false when it is another by now. */
+async function renumber(deps: PublishDeps, organisation: string, head: Row<Head>): Promise<boolean> {
+  const { request } = head.value;
+  const decision = { ...decisionOf(head.value), ...(request === undefined ? {} : { request }) };
+  const generation = await takeTicket(deps.store, organisation);
+  return moveHead(deps, { ...rootOf(head.value), generation }, decision, head);
 }
 
 /** Remembers a promise that cannot be kept now: the next plan that finds nothing to do has it kept. */

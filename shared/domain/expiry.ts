@@ -1,4 +1,5 @@
 import { HawserError } from '../errors.ts';
+import { durationIn } from './duration.ts';
 
 const unitMs: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 const duration = /^(?:\d{1,6}[smhdw])+$/;
@@ -12,18 +13,12 @@ const longestMs = 3653 * 86_400_000;
  * Throws `invalid-input` for anything else, for what is over already, and for more than ten years.
  */
 export function parseExpiry(text: string, now: number): number {
-  const at = duration.test(text) ? now + durationMs(text) : date.test(text) ? dateMs(text) : Number.NaN;
+  const span = duration.test(text) ? durationIn(unitMs, text) : undefined;
+  const at = span !== undefined ? now + span : date.test(text) ? dateMs(text) : Number.NaN;
   if (Number.isNaN(at)) throw invalid(text, 'is neither a duration nor a date');
   if (at <= now) throw invalid(text, 'is over already');
   if (at > now + longestMs) throw invalid(text, 'is more than ten years away');
   return at;
-}
-
-function durationMs(text: string): number {
-  return [...text.matchAll(/(\d+)([smhdw])/g)].reduce(
-    (sum, [, number = '0', unit = 's']) => sum + Number(number) * (unitMs[unit] ?? 0),
-    0,
-  );
 }
 
 /** NaN for days that no calendar has, which Date takes for days of the next month. */

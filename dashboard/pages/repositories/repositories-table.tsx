@@ -58,11 +58,7 @@ export function RepositoriesTable({ repositories, reason, onChange }: Props) {
                 {repository.lastRevision === undefined ? '–' : shortRevision(repository.lastRevision)}
               </td>
               <td className="wide-only">
-                {repository.lastSeenAt === undefined ? (
-                  <span className="muted">never</span>
-                ) : (
-                  <Time at={repository.lastSeenAt} />
-                )}
+                <LastRead repository={repository} />
               </td>
               <td className="right num">{count(repository.applications)}</td>
               <td className="wide-only">
@@ -87,6 +83,12 @@ export function RepositoriesTable({ repositories, reason, onChange }: Props) {
 }
 
 /** Trouble with since when, and the whole message for whoever asks for it. */
+/** A quiet repository is polled although nothing new is seen in it; a push is seen between two polls. */
+function LastRead({ repository: { lastSeenAt = '', lastPolledAt = '' } }: { repository: RepositoryView }) {
+  const last = lastPolledAt > lastSeenAt ? lastPolledAt : lastSeenAt;
+  return last === '' ? <span className="muted">never</span> : <Time at={last} />;
+}
+
 function State({ repository }: { repository: RepositoryView }) {
   const { error, errorSince, lastSeenAt } = repository;
   if (error === undefined)
