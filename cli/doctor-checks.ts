@@ -83,11 +83,12 @@ export function checkRepositories(repositories: readonly RepositoryView[], now: 
       const how = isSshUrl(repository.url)
         ? '`hawser repo add URL --ssh-private-key-path FILE --known-hosts FILE`'
         : '`hawser repo add URL --username … --password -`';
-      const todo = !maybeLocked.test(repository.error)
-        ? 'Bring it back, or correct `targetRevision` (`spec.ref` in Flux) where it is declared.'
-        : repository.hasCredentials
-          ? `Check its address, and its credentials with ${how}.`
-          : `Check its address; if it is private, give credentials with ${how}.`;
+      const todo =
+        repository.errorCode === 'revision-not-found'
+          ? 'Bring it back, or correct `targetRevision` (`spec.ref` in Flux) where it is declared.'
+          : repository.hasCredentials
+            ? `Check its address, and its credentials with ${how}.`
+            : `Check its address; if it is private, give credentials with ${how}.`;
       return { grade: 'fail', subject, finding: repository.error, todo };
     }
     if (repository.lastSeenAt === undefined) {
@@ -111,9 +112,6 @@ export function checkRepositories(repositories: readonly RepositoryView[], now: 
       : { grade: 'ok', subject, finding };
   });
 }
-
-/** Everything but a revision that is not there may come from a wrong address or a lack of credentials. */
-const maybeLocked = /^(?!The repository has no )/;
 
 /** Pure. */
 export function checkQueues(queues: readonly z.infer<typeof QueueView>[]): Check[] {

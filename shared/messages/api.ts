@@ -274,6 +274,8 @@ export const RepositoryView = z
     /** When it was last asked for without a push having been announced. */
     lastPolledAt: z.string().optional(),
     error: z.string().optional(),
+    /** What kind of trouble it is: `revision-not-found`, `repository-unreachable` … */
+    errorCode: z.string().optional(),
     /** When that began. */
     errorSince: z.string().optional(),
     hasCredentials: z.boolean(),

@@ -160,7 +160,7 @@ async function readRepositories(deps: ApiDeps, organisation: string): Promise<Re
       const { rows } = await deps.store.query<{
         commit: string;
         seenAt: string;
-        error?: { message: string; since: string };
+        error?: { code: string; message: string; since: string };
       }>(repositoryKey(organisation, repository.id), { prefix: 'HEADREF#', limit: 100 });
       const poll = await deps.store.get<{ at?: number }>(repositoryKey(organisation, repository.id), 'POLL');
       const newest = rows.toSorted((a, b) => (a.value.seenAt < b.value.seenAt ? 1 : -1))[0]?.value;
@@ -173,7 +173,7 @@ async function readRepositories(deps: ApiDeps, organisation: string): Promise<Re
           ? {}
           : { lastRevision: newest.commit, lastSeenAt: newest.seenAt }),
         ...(poll?.value.at === undefined ? {} : { lastPolledAt: new Date(poll.value.at).toISOString() }),
-        ...(error === undefined ? {} : { error: error.message, errorSince: error.since }),
+        ...(error === undefined ? {} : { error: error.message, errorCode: error.code, errorSince: error.since }),
         hasCredentials: repository.hasCredentials || templateFor(templates, repository.url) !== undefined,
         webhookPath: `/webhooks/github/${repository.id}`,
       };

@@ -398,7 +398,10 @@ describe('the doctor', () => {
   it('speaks of credentials only where they may help', () => {
     const [repository] = fixtureData().repositories;
     const [gone, locked] = checkRepositories(
-      ['The repository has no ref main.', 'git.test asks for a login'].map((error) => ({ ...repository!, error })),
+      [
+        { error: 'The repository has no ref main.', errorCode: 'revision-not-found' },
+        { error: 'git.test asks for a login', errorCode: 'repository-refused' },
+      ].map((trouble) => ({ ...repository!, ...trouble })),
       now,
     );
     expect(gone).toMatchObject({ grade: 'fail', todo: /targetRevision/ });

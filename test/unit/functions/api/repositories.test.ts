@@ -50,7 +50,9 @@ describe('adding a repository', () => {
     await recordTrouble(parts.store, where, trouble, '2026-01-02T00:00:00.000Z');
     const answer = await api.ask(api.tokens.viewer, 'GET', '/api/v1/repositories');
     const { items } = (await answer.json()) as { items: unknown[] };
-    expect(items).toMatchObject([{ error: 'no answer', errorSince: '2026-01-01T00:00:00.000Z' }]);
+    expect(items).toMatchObject([
+      { error: 'no answer', errorCode: 'unavailable', errorSince: '2026-01-01T00:00:00.000Z' },
+    ]);
   });
 
   it('takes user and password the short way', async () => {
